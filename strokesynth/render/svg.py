@@ -1,0 +1,105 @@
+"""Ink as SVG in true millimetres, one open path per stroke; and back.
+
+The sheet is sized in mm and its viewBox has one unit to the millimetre, so pen plotters and printers draw at
+scale. The points themselves, the text and the characters travel along as the JSON of `ink.to_json` in a
+`<metadata>` element, which is what `decode` reads: a saved SVG is the ink, not a picture of it. (Moving the
+paths in a drawing program therefore does not change what is read back.)
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ink import Ink, from_json, to_json
+from . import Drawing, draw
+
+NAMESPACE = "http://www.w3.org/2000/svg"
+METADATA_ID = "strokesynth-ink"
+
+
+def to_svg(ink: Ink, **options: Any) -> str:
+    """The ink as an SVG document, without XML declaration; options are those of `DrawingOptions`."""
+    root = drawing_element(draw(ink, **options))
+    metadata = ET.Element("metadata", id=METADATA_ID)
+    metadata.text = to_json(ink).decode("ascii")
+    root.insert(0, metadata)
+    if ink.text is not None:
+        title = ET.Element("title")
+        title.text = _xml_text(ink.text)
+        root.insert(0, title)
+    return ET.tostring(root, encoding="unicode")
+
+
+def encode(ink: Ink, **options: Any) -> bytes:
+    """The SVG file of an ink: `to_svg` in UTF-8 with its declaration."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{to_svg(ink, **options)}\n'.encode()
+
+
+def decode(data: bytes) -> Ink:
+    """The ink in an SVG file of `encode`.
+
+    Raises ValueError on XML that is broken or declares a document type (and so could declare entities), and on
+    SVG that carries no ink.
+    """
+    parser = ET.XMLParser(target=_PlainTree())
+    try:
+        parser.feed(data)
+        root = parser.close()
+    except ET.ParseError as error:
+        raise ValueError(f"not whole XML ({error})") from error
+    for element in root.iter(f"{{{NAMESPACE}}}metadata"):
+        if element.get("id") == METADATA_ID:
+            return from_json(element.text or "")
+    raise ValueError(
+        f"this SVG holds no ink: no <metadata id={METADATA_ID!r}>, which only our own files have"
+    )
+
+
+def drawing_element(drawing: Drawing) -> ET.Element:
+    """The drawing as an `<svg>` element: a background, and one `<path>` per stroke in a `<g>`."""
+    width, height = _number(drawing.width), _number(drawing.height)
+    size = {"width": f"{width}mm", "height": f"{height}mm", "viewBox": f"0 0 {width} {height}"}
+    root = ET.Element("svg", {"xmlns": NAMESPACE, "version": "1.1", **size})
+    if drawing.background is not None:
+        ET.SubElement(root, "rect", width=width, height=height, fill=drawing.background)
+    pen = {
+        "fill": "none",
+        "stroke": drawing.color,
+        "stroke-width": _number(drawing.stroke_width),
+        "stroke-linecap": "round",
+        "stroke-linejoin": "round",
+    }
+    group = ET.SubElement(root, "g", pen)
+    for curves in drawing.curves:
+        ET.SubElement(group, "path", d=path_data(curves))
+    return root
+
+
+def path_data(curves: NDArray[np.float64]) -> str:
+    """SVG path data of Béziers (k, 4, 2) that follow one another, to a thousandth of a unit."""
+    start, *rest = [_number(v) for v in np.concatenate([curves[0, 0], curves[:, 1:].ravel()])]
+    return f"M{start} {rest[0]}C{' '.join(rest[1:])}"
+
+
+def _number(value: float) -> str:
+    text = f"{value:.3f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _xml_text(text: str) -> str:
+    """The text with what XML 1.0 cannot hold (control characters, half surrogates) replaced."""
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+
+
+class _PlainTree(ET.TreeBuilder):
+    """A tree builder that stops at a document type, before any entity could be declared or expanded."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:
+        raise ValueError(
+            f"XML with a document type declaration (<!DOCTYPE {name}>) is refused; our SVG has none"
+        )
