@@ -1,0 +1,286 @@
+"""One training loop for every task: a time budget, moving-average weights, and a run folder that survives a kill.
+
+A task (see `Task`) brings the network, the batches and the loss; this room brings everything else. A run folder holds
+``checkpoint.pt`` (everything needed to go on), ``log.csv``, ``curves.png``, the pictures the task draws, and at
+last ``weights.safetensors`` with the moving-average weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import ctypes
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from strokesynth._files import atomic_write
+
+FORMAT = 1
+_OWN_FIGURES = ("train_nats_per_point", "points_per_second")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train; the command line of ``train.py`` reads its defaults from here."""
+
+    minutes: float = 120.0  # of training, over which the learning rate falls to zero
+    batch_size: int = 64
+    learning_rate: float = 1.5e-3
+    warmup_steps: int = 100  # over which the learning rate rises from zero
+    gradient_norm: float = 0.5  # gradients are scaled down to this norm
+    average_decay: float = 0.999  # of the moving-average weights
+    seed: int = 0
+    log_minutes: float = 0.5  # between lines of the log
+    save_minutes: float = 3.0  # between checkpoints: what a kill can cost
+    look_minutes: float = 6.0  # between validations and pictures
+
+    def __post_init__(self) -> None:
+        for name in ("minutes", "batch_size", "learning_rate", "gradient_norm"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a number above 0")
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(f"average_decay is {self.average_decay!r}; expected at least 0 and below 1")
+
+
+class Task(Protocol):
+    """What the loop needs to know of a task."""
+
+    name: str
+    network: nn.Module
+    figures: tuple[str, ...]  # names of the figures that `validate` gives
+
+    def batches(self, epoch: int) -> list[Any]:
+        """The batches of an epoch, as cheap keys; a pure function of the epoch, so that training can resume."""
+
+    def loss(self, network: nn.Module, key: Any) -> tuple[Tensor, int]:
+        """Loss of one batch, summed over its points, and their number."""
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """The figures of the validation set."""
+
+    def draw(self, network: nn.Module, folder: Path, step: int) -> None:
+        """Write pictures of what the network does now."""
+
+    def save(self, network: nn.Module, path: Path, note: str) -> None:
+        """Write the weights file."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands; with the task's pure `batches` it says which batch comes next."""
+
+    step: int = 0
+    epoch: int = 0
+    position: int = 0  # batches of this epoch already done
+    points: int = 0
+    seconds: float = 0.0
+
+
+def train(task: Task, folder: Path, options: TrainingOptions, *, resume: bool = False) -> dict[str, float]:
+    """Train until the time budget is spent; returns the last validation figures.
+
+    Ctrl-C saves a checkpoint and leaves. With `resume` a run goes on from its checkpoint with the same batches and
+    random numbers as if it had not stopped.
+
+    Raises ValueError if the folder belongs to another training that is under way, already holds a run (without
+    `resume`) or holds none (with it), or if the checkpoint is of another task, version or architecture.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"another training is writing to {str(folder)!r}: choose another folder") from None
+    try:
+        return _Run(task, folder, options, resume).go()
+    finally:
+        lock.release()
+
+
+class _Run:
+    def __init__(self, task: Task, folder: Path, options: TrainingOptions, resume: bool) -> None:
+        prepare_process()
+        self.task, self.folder, self.options = task, folder, options
+        self.checkpoint = folder / "checkpoint.pt"
+        torch.manual_seed(options.seed)
+        self.network = task.network
+        self.average = copy.deepcopy(task.network).eval().requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=options.learning_rate, fused=True)
+        self.progress = Progress()
+        if resume:
+            self._load()
+        elif self.checkpoint.exists():
+            raise ValueError(f"{str(folder)!r} already holds a run: resume it, or choose another folder")
+
+    def go(self) -> dict[str, float]:
+        budget = self.options.minutes * 60
+        last = {"log": self.progress.seconds, "save": self.progress.seconds, "look": self.progress.seconds}
+        recent = [0.0, 0, 0.0]  # nats, points, seconds since the last line of the log
+        bar = tqdm(total=round(budget), initial=round(self.progress.seconds), unit="s", desc=self.task.name)
+        if not sys.stderr.isatty():
+            bar.disable = True
+        try:
+            for key in self._keys():
+                started = time.monotonic()
+                nats, points = self._update(key)
+                spent = time.monotonic() - started
+                self.progress.seconds += spent
+                recent = [recent[0] + nats, recent[1] + points, recent[2] + spent]
+                now = self.progress.seconds
+                bar.n = min(round(now), round(budget))
+                bar.set_postfix_str(f"{nats / points:.3f} nats/point", refresh=True)
+                if now - last["log"] >= self.options.log_minutes * 60:
+                    values = (recent[0] / recent[1], recent[1] / recent[2])
+                    self._log(dict(zip(_OWN_FIGURES, values, strict=True)))
+                    recent, last["log"] = [0.0, 0, 0.0], now
+                if now - last["look"] >= self.options.look_minutes * 60:
+                    self._look()
+                    last["look"] = now
+                if now - last["save"] >= self.options.save_minutes * 60:
+                    self._save()
+                    last["save"] = now
+                if now >= budget:
+                    break
+        except KeyboardInterrupt:
+            self._save()
+            bar.close()
+            print(f"\nstopped; continue with --resume --out {self.folder}", file=sys.stderr)
+            raise
+        bar.close()
+        self._save()
+        figures = self._look()
+        p = self.progress
+        note = (
+            f"{self.task.name}: {p.step} updates, {p.points} points, {p.seconds / 60:.0f} minutes; "
+            f"{asdict(self.options)}; {figures}"
+        )
+        self.task.save(self.average, self.folder / "weights.safetensors", note)
+        return figures
+
+    def _keys(self) -> Iterator[Any]:
+        """The batches still to come, for ever; `progress` counts one as done once the loop asks for the next."""
+        while True:
+            keys = self.task.batches(self.progress.epoch)
+            while self.progress.position < len(keys):
+                yield keys[self.progress.position]
+            self.progress.epoch, self.progress.position = self.progress.epoch + 1, 0
+
+    def _learning_rate(self) -> float:
+        fraction = min(1.0, self.progress.seconds / (self.options.minutes * 60))
+        warm = min(1.0, (self.progress.step + 1) / max(1, self.options.warmup_steps))
+        return self.options.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * fraction))
+
+    def _update(self, key: Any) -> tuple[float, int]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        self.network.train()
+        loss, points = self.task.loss(self.network, key)
+        (loss / points).backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_norm)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        else:
+            tqdm.write(f"step {self.progress.step}: gradient is {norm.item()}; this batch is left out")
+        self.optimizer.zero_grad(set_to_none=True)
+        decay = min(self.options.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.network.parameters()), 1.0 - decay
+            )
+        self.progress.step += 1
+        self.progress.position += 1
+        self.progress.points += points
+        return float(loss.detach()), points
+
+    def _look(self) -> dict[str, float]:
+        figures = self.task.validate(self.average)
+        self._log(figures)
+        self.task.draw(self.average, self.folder, self.progress.step)
+        return figures
+
+    def _log(self, figures: dict[str, float]) -> None:
+        """Append a line to log.csv, whose columns are fixed when it is begun; figures that are not known stay empty."""
+        path, p = self.folder / "log.csv", self.progress
+        where = {"step": p.step, "epoch": p.epoch, "points": p.points, "seconds": round(p.seconds, 1)}
+        row = {**where, "learning_rate": float(f"{self._learning_rate():.3g}"), **figures}
+        columns = [*where, "learning_rate", *_OWN_FIGURES, *self.task.figures]
+        fresh = not path.exists()
+        with open(path, "a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            if fresh:
+                writer.writeheader()
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        tqdm.write(f"{p.seconds / 60:6.1f} min  step {p.step}  epoch {p.epoch}  {shown}", file=sys.stderr)
+
+    def _save(self) -> None:
+        content = {
+            "format": FORMAT,
+            "task": self.task.name,
+            "options": asdict(self.options),
+            "progress": asdict(self.progress),
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        with atomic_write(self.checkpoint) as temporary:
+            torch.save(content, temporary)
+
+    def _load(self) -> None:
+        if not self.checkpoint.exists():
+            raise ValueError(f"{str(self.folder)!r} holds no run to resume: there is no checkpoint.pt in it")
+        try:
+            content = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise ValueError(
+                f"{str(self.checkpoint)!r} is not a checkpoint, or is damaged: {error}"
+            ) from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ValueError(f"{str(self.checkpoint)!r} is not a checkpoint of this version ({FORMAT})")
+        if content["task"] != self.task.name:
+            raise ValueError(
+                f"{str(self.checkpoint)!r} is of the task {content['task']!r}, not {self.task.name!r}"
+            )
+        for name in ("seed", "batch_size"):
+            if content["options"][name] != getattr(self.options, name):
+                raise ValueError(
+                    f"{name} is {getattr(self.options, name)}, but the run to resume was started with "
+                    f"{content['options'][name]}: its batches would differ"
+                )
+        try:
+            self.network.load_state_dict(content["network"])
+            self.average.load_state_dict(content["average"])
+        except RuntimeError as error:
+            raise ValueError(f"{str(self.checkpoint)!r} is of another architecture: {error}") from error
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.progress = Progress(**content["progress"])
+        torch.set_rng_state(content["random"])
+
+
+def prepare_process() -> None:
+    """Settings that make training several times faster and change no result that matters.
+
+    Gradients fade to denormal numbers on their way back in time, and arithmetic on those is tens of times slower:
+    they become zero. And the C library, left alone, hands every freed tensor back to the system and zeroes
+    the pages anew for the next one.
+    """
+    torch.set_flush_denormal(True)
+    if sys.platform == "linux":
+        try:
+            mallopt = ctypes.CDLL(None).mallopt
+        except (OSError, AttributeError):  # another C library than glibc
+            return
+        m_trim_threshold, m_mmap_max = -1, -4  # from malloc.h
+        mallopt(m_mmap_max, 0)
+        mallopt(m_trim_threshold, 2**31 - 1)

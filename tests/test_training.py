@@ -1,0 +1,224 @@
+"""The training loop: it learns, it resumes exactly, it survives interruption, it refuses what does not fit."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+
+from strokesynth.corpus import Corpus
+from strokesynth.datasets import Sample
+from strokesynth.handwriting import HandwritingTask
+from strokesynth.ink import Ink
+from strokesynth.training import TrainingOptions, train
+from strokesynth.weights_file import load_weights
+
+
+class Regression:
+    """A task small enough to follow: y = 3 x, one batch a key."""
+
+    name = "regression"
+    figures = ("valid_nats_per_point",)
+
+    def __init__(self, stop_at: int | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:
+        torch.manual_seed(0)
+        self.network: nn.Module = nn.Linear(1, 1)
+        self.seen: list[tuple[int, int]] = []
+        self.stop_at, self.error = stop_at, error
+
+    def batches(self, epoch: int) -> list[Any]:
+        return [(epoch, i) for i in np.random.default_rng(epoch).permutation(4).tolist()]
+
+    def loss(self, network: nn.Module, key: tuple[int, int]) -> tuple[Tensor, int]:
+        if self.stop_at is not None and len(self.seen) == self.stop_at:
+            raise self.error
+        self.seen.append(key)
+        x = torch.rand(8, 1)  # the global random numbers must resume as well
+        return ((network(x) - 3 * x) ** 2).sum(), 8
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        x = torch.ones(1, 1)
+        return {"valid_nats_per_point": float(((network(x) - 3) ** 2).sum())}
+
+    def draw(self, network: nn.Module, folder: Path, step: int) -> None:
+        (folder / f"drawn-{step}").touch()
+
+    def save(self, network: nn.Module, path: Path, note: str) -> None:
+        path.write_text(note)
+
+
+class Clock:
+    """Time that passes by one second at each look, so that runs are the same on every machine."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("strokesynth.training.time", Clock())
+
+
+def options(seconds: float, **more: Any) -> TrainingOptions:
+    return TrainingOptions(
+        minutes=seconds / 60, learning_rate=0.1, gradient_norm=10.0, warmup_steps=1, **more
+    )
+
+
+def test_it_learns_draws_and_saves(tmp_path: Path) -> None:
+    task = Regression()
+    figures = train(task, tmp_path / "run", options(200))
+    assert len(task.seen) == 200
+    assert figures["valid_nats_per_point"] < 0.05
+    assert (tmp_path / "run" / "weights.safetensors").exists()
+    assert (tmp_path / "run" / "drawn-200").exists()
+    with open(tmp_path / "run" / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[-1]["step"] == "200" and float(rows[-1]["valid_nats_per_point"]) < 0.05
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 7])
+def test_a_resumed_run_equals_one_that_never_stopped(tmp_path: Path, stop_at: int) -> None:
+    whole = Regression()
+    train(whole, tmp_path / "whole", options(20))
+    first = Regression(stop_at=stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        train(first, tmp_path / "parts", options(20))
+    torch.rand(100)  # whatever happens to the random numbers in between
+    second = Regression()
+    train(second, tmp_path / "parts", options(20), resume=True)
+    assert first.seen + second.seen == whole.seen
+    for ours, theirs in zip(second.network.parameters(), whole.network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    first = Regression(stop_at=15, error=Killed)
+    with pytest.raises(Killed):
+        train(first, tmp_path / "run", options(40, save_minutes=6 / 60))
+    second = Regression()
+    train(second, tmp_path / "run", options(40), resume=True)
+    whole = Regression()
+    train(whole, tmp_path / "whole", options(40))
+    assert whole.seen[12:] == second.seen  # the checkpoint after twelve updates was the last
+    assert torch.equal(next(second.network.parameters()), next(whole.network.parameters()))
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path: Path) -> None:
+    class Broken(Regression):
+        def loss(self, network: nn.Module, key: tuple[int, int]) -> tuple[Tensor, int]:
+            loss, points = super().loss(network, key)
+            return loss * (float("nan") if len(self.seen) % 3 == 0 else 1.0), points
+
+    task = Broken()
+    train(task, tmp_path / "run", options(30))
+    assert all(torch.isfinite(p).all() for p in task.network.parameters())
+
+
+def test_two_trainings_in_one_folder_are_refused(tmp_path: Path) -> None:
+    with FileLock(tmp_path / ".lock"), pytest.raises(ValueError, match="another training is writing"):
+        train(Regression(), tmp_path, options(5))
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no run"):
+        train(Regression(), tmp_path / "none", options(5), resume=True)
+    train(Regression(), tmp_path / "run", options(5))
+    with pytest.raises(ValueError, match="already holds a run"):
+        train(Regression(), tmp_path / "run", options(5))
+    with pytest.raises(ValueError, match="seed is 9"):
+        train(Regression(), tmp_path / "run", options(5, seed=9), resume=True)
+    other = Regression()
+    other.network = nn.Linear(2, 1)
+    with pytest.raises(ValueError, match="another architecture"):
+        train(other, tmp_path / "run", options(5), resume=True)
+    other = Regression()
+    other.name = "classification"
+    with pytest.raises(ValueError, match="of the task 'regression'"):
+        train(other, tmp_path / "run", options(5), resume=True)
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:500])
+    with pytest.raises(ValueError, match="damaged"):
+        train(Regression(), tmp_path / "run", options(5), resume=True)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"minutes": 0.0}, {"minutes": float("nan")}, {"batch_size": 0}, {"average_decay": 1.0}]
+)
+def test_options_are_checked(bad: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        TrainingOptions(**bad)  # type: ignore[arg-type]
+
+
+def zigzag_corpus() -> Corpus:
+    """Texts of a and b: each a one zigzag up, each b one down."""
+    rng = np.random.default_rng(4)
+    samples = []
+    for number in range(24):
+        text = "".join(rng.choice(["a", "b"], 4))
+        heights = np.array([[0, -1.0 if c == "a" else 1.0] for c in text]).ravel()
+        stroke = np.stack([np.arange(8) * 0.5, heights], axis=1).astype(np.float32)
+        split = "testset_v" if number < 4 else "trainset"
+        samples.append(Sample(Ink.from_strokes([stroke]), text, "w", split, "iam", str(number)))
+    return Corpus.from_samples(samples, "generation")
+
+
+@pytest.mark.parametrize("name", ["conditional_handwriting", "unconditional_handwriting"])
+def test_handwriting_tasks_learn_and_save_weights_that_load(tmp_path: Path, name: str) -> None:
+    config = {"hidden_size": 16, "components": 3}
+    task = HandwritingTask(name, zigzag_corpus(), batch_size=8, seed=1, config=config)
+    before = task.validate(task.network)
+    assert set(before) == set(task.figures)
+    figures = train(task, tmp_path / "run", TrainingOptions(minutes=1.0, learning_rate=0.02, warmup_steps=1))
+    assert figures["valid_nats_per_point"] < before["valid_nats_per_point"] - 0.5
+    assert list((tmp_path / "run").glob("samples-*.png")) and (tmp_path / "run" / "curves.png").exists()
+    weights = load_weights(tmp_path / "run" / "weights.safetensors")
+    assert weights.task == name
+    loaded = task.validate(weights.network)
+    assert loaded["valid_nats_per_point"] == pytest.approx(figures["valid_nats_per_point"], abs=0.02)
+
+
+def test_the_loss_does_not_depend_on_padding() -> None:
+    corpus = zigzag_corpus()
+    task = HandwritingTask(
+        "conditional_handwriting", corpus, batch_size=8, seed=1, config={"hidden_size": 16, "components": 3}
+    )
+    parts = [
+        Sample(Ink.from_offsets(corpus.offsets(i)), corpus.texts[i], "w", "trainset", "iam", "")
+        for i in (5, 6)
+    ]
+    double = Ink.from_offsets(np.tile(corpus.offsets(0), (2, 1)))
+    longer = Corpus.from_samples(
+        [Sample(double, "abababab", "w", "testset_v", "iam", "long"), *parts], "generation"
+    )
+    with torch.no_grad():
+        alone = task.loss(task.network, np.array([5]))[0] + task.loss(task.network, np.array([6]))[0]
+        task.corpus = longer
+        together, points = task.loss(task.network, np.array([0, 1, 2]))
+        long_alone, _ = task.loss(task.network, np.array([0]))
+    assert points == 17 + 9 + 9
+    torch.testing.assert_close(together - long_alone, alone, rtol=1e-4, atol=1e-3)
+
+
+def test_splits_that_leave_one_side_empty_are_refused() -> None:
+    with pytest.raises(ValueError, match="one side is empty"):
+        HandwritingTask(
+            "conditional_handwriting", zigzag_corpus(), batch_size=8, seed=0, validation=["testset_f"]
+        )
+    with pytest.raises(ValueError, match="no source"):
+        HandwritingTask(
+            "conditional_handwriting", zigzag_corpus(), batch_size=8, seed=0, repeats={"unipen": 2}
+        )
