@@ -1,0 +1,165 @@
+"""IAM-OnDB: online handwriting of English text on a whiteboard (Liwicki & Bunke, ICDAR 2005).
+
+https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database; free for non-commercial research.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from xml.parsers import expat
+from xml.sax.saxutils import unescape
+
+import numpy as np
+
+from ..ink import Ink
+from ._archive import iter_files
+from .sample import ReadReport, Sample
+
+SPLITS = ("trainset", "testset_v", "testset_t", "testset_f")
+
+_LINE_FILE = re.compile(r"(?:.*/)?(?P<form>[^/]+)-(?P<line>\d+)\.xml")
+
+
+def read_iam(path: str | Path, *, report: ReadReport | None = None) -> Iterator[Sample]:
+    """Yield every text line of IAM-OnDB that has a transcript.
+
+    `path` is a folder with `lineStrokes-all.tar.gz` and `ascii-all.tar.gz` as the database hands them out, or
+    with the folders `lineStrokes` and `ascii` unpacked from them; beside them `trainset.txt`,
+    `testset_v.txt`, `testset_t.txt` and `testset_f.txt` (the writer-disjoint split, one form a line) and
+    `writers.csv` (columns form_id, writer_id).
+
+    `text` is the transcript as it stands, with `#` for writing that was struck out or unreadable, and in
+    some forms with blanks around the punctuation: see `close_punctuation`. `split` is the name of the list
+    that has the form, "other" if none has. `writer` is "form:" and the form where the table knows no writer:
+    a form is always the work of one. Strokes are in device units: y grows downwards, about 75 points/s.
+
+    Left out, and told to `report`: lines whose XML is broken, and all lines of a form that has not as many
+    transcript lines as line files. Raises FileNotFoundError if strokes or transcripts are missing, ValueError
+    if an archive is cut short or holds something else.
+    """
+    root = Path(path)
+    report = report if report is not None else ReadReport()
+    archive = _find(root, "lineStrokes")
+    transcripts = _read_transcripts(_find(root, "ascii"))
+    splits = _read_splits(root, report)
+    writers = _read_writers(root, report)
+    # A form has to be seen whole before its lines can be paired, hence a first pass over the names. It also finds
+    # an archive cut short before any work is spent on it.
+    reasons = _unpaired(archive, transcripts)
+    for name, content in iter_files(archive, ".xml"):
+        match = _LINE_FILE.fullmatch(name)
+        if not match:
+            continue
+        form, line = match["form"], int(match["line"])
+        id = f"{form}-{line:02d}"
+        if form in reasons:
+            report.skip(id, reasons[form])
+            continue
+        text = transcripts[form][line - 1]
+        try:
+            ink = Ink.from_strokes(_parse_strokes(content), text=text)
+        except ValueError as error:
+            report.skip(id, str(error))
+            continue
+        report.read += 1
+        yield Sample(ink, text, writers.get(form, f"form:{form}"), splits.get(form, "other"), "iam", id)
+
+
+def _find(root: Path, name: str) -> Path:
+    """The archive or the unpacked folder of that name."""
+    for candidate in (root / f"{name}-all.tar.gz", root / name, root / f"{name}-all"):
+        if candidate.exists():
+            return candidate
+    raise FileNotFoundError(f"IAM-OnDB: neither {name}-all.tar.gz nor a folder {name} in {root}")
+
+
+def _read_transcripts(path: Path) -> dict[str, list[str]]:
+    """Form id → the lines after `CSR:`, which follow the ink line by line (those after `OCR:` the prompt)."""
+    transcripts = {}
+    for name, content in iter_files(path, ".txt"):
+        # Like the XML, the transcripts are Latin-1; no byte above 126 occurs.
+        lines = [line.strip() for line in content.decode("latin-1").splitlines()]
+        if "CSR:" in lines:
+            written = lines[lines.index("CSR:") + 1 :]
+            entities = {"&quot;": '"', "&apos;": "'"}
+            transcripts[Path(name).stem] = [unescape(line, entities) for line in written if line]
+    if not transcripts:
+        raise ValueError(f"{path} is not IAM-OnDB's ascii: no .txt file in it has a line CSR:")
+    return transcripts
+
+
+def _read_splits(root: Path, report: ReadReport) -> dict[str, str]:
+    """Form id → name of the list it stands in."""
+    splits = {}
+    for split in SPLITS:
+        file = root / f"{split}.txt"
+        if file.exists():
+            splits.update(dict.fromkeys(file.read_text().split(), split))
+        else:
+            report.note(f"{file.name} is missing in {root}: its forms count as split 'other'")
+    return splits
+
+
+def _read_writers(root: Path, report: ReadReport) -> dict[str, str]:
+    """Form id → writer id."""
+    file = root / "writers.csv"
+    if not file.exists():
+        report.note(f"writers.csv is missing in {root}: each form counts as a writer of its own")
+        return {}
+    with open(file, newline="") as rows:
+        table = csv.DictReader(rows)
+        if not {"form_id", "writer_id"} <= set(table.fieldnames or ()):
+            raise ValueError(f"{file}: expected the columns form_id and writer_id, not {table.fieldnames}")
+        return {row["form_id"]: row["writer_id"] for row in table}
+
+
+def _unpaired(archive: Path, transcripts: dict[str, list[str]]) -> dict[str, str]:
+    """Form id → why its lines cannot be paired with its transcript, file -0n with the nth line."""
+    lines = defaultdict(list)
+    for name, _ in iter_files(archive, ".xml"):
+        if match := _LINE_FILE.fullmatch(name):
+            lines[match["form"]].append(int(match["line"]))
+    if not lines:
+        raise ValueError(
+            f"{archive} is not IAM-OnDB's lineStrokes: no file in it is named like a01/a01-000/a01-000u-01.xml"
+        )
+    reasons = {}
+    for form, numbers in lines.items():
+        expected = len(transcripts.get(form, ()))
+        if not expected:
+            reasons[form] = "no transcript"
+        elif sorted(numbers) != list(range(1, expected + 1)):
+            reasons[form] = f"{len(numbers)} line files but {expected} transcript lines: pairing unsafe"
+    return reasons
+
+
+def _parse_strokes(xml: bytes) -> list[np.ndarray]:
+    """Strokes, float32 (n, 2) each, of one line file. Raises ValueError if it is no such file."""
+    values: list[str] = []  # x0, y0, x1, y1, …
+    starts: list[int] = []  # index of the first point of each stroke
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        if tag == "Point":
+            values.append(attributes["x"])
+            values.append(attributes["y"])
+        elif tag == "Stroke":
+            starts.append(len(values) // 2)
+
+    def refuse(*_: object) -> None:  # the door to entity expansion; the files have no use for it
+        raise ValueError("XML with a document type declaration")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(xml, True)
+        points = np.array(values, dtype=np.float32).reshape(-1, 2)
+    except expat.ExpatError as error:
+        raise ValueError(f"broken XML: {error}") from error
+    except KeyError as error:
+        raise ValueError(f"a Point without {error}") from error
+    return [stroke for stroke in np.split(points, starts)[1:] if len(stroke)]
