@@ -1,0 +1,340 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_networks import save_prediction, save_synthesis
+
+from strokesynth import Ink, load_synthesizer, synthesizer
+from strokesynth.alphabet import Alphabet
+from strokesynth.synthesizer import ATTEMPTS, PIECE, SynthesisError, _pieces
+
+ROOT = Path(__file__).resolve().parents[1]
+STYLE = Ink.from_strokes([[[0, 0], [0.4, -1], [0.8, 0]], [[1.0, -0.5], [1.5, 0.1]]], "Ab")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("weights")
+
+
+@pytest.fixture(scope="module")
+def writer(folder):
+    return load_synthesizer(
+        save_synthesis(folder / "synthesis.safetensors"),
+        unconditional=save_prediction(folder / "prediction.safetensors"),
+    )
+
+
+def owners(ink):
+    return np.concatenate(ink.characters)
+
+
+# --- one line ----------------------------------------------------------------------------------------
+
+
+def test_ink_is_normalised_and_knows_its_text(writer):
+    ink = writer.write("It’s a – b", seed=3)
+    assert ink.text == "It's a - b"
+    assert ink.bounds[0] == 0.0
+    assert {ink.text[i] for i in owners(ink)} <= set("It'sa-b")  # never a blank
+
+
+def test_same_seed_same_ink_in_a_new_process(writer, folder):
+    program = f"""
+import sys, strokesynth
+writer = strokesynth.load_synthesizer({str(folder / "synthesis.safetensors")!r})
+sys.stdout.buffer.write(strokesynth.ink.to_json(writer.write("Dear Ada,", seed=2**70 + 5)))
+sys.stdout.buffer.write(strokesynth.ink.to_json(writer.write_lines(["x", "Dear Ada,", "yes, dear"], seed=5)[1]))
+"""
+    from strokesynth.ink import to_json
+
+    writer.write("something else before", seed=1)
+    expected = to_json(writer.write("Dear Ada,", seed=2**70 + 5))
+    expected += to_json(writer.write_lines(["x", "Dear Ada,", "yes, dear"], seed=5)[1])
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, cwd=ROOT)
+    assert done.stdout == expected
+
+
+def test_seeds_matter(writer):
+    assert writer.write("Ada", seed=1) == writer.write("Ada", seed=1)
+    assert writer.write("Ada", seed=1) != writer.write("Ada", seed=2)
+    assert writer.write("Ada") != writer.write("Ada")
+    assert writer.write("Ada", seed=np.int64(1)) == writer.write("Ada", seed=1)
+
+
+def test_bias_is_1_unless_given(writer):
+    assert writer.write("Ada", seed=1) == writer.write("Ada", seed=1, bias=synthesizer.DEFAULT_BIAS)
+    assert writer.write("Ada", seed=1) != writer.write("Ada", seed=1, bias=0)
+
+
+def test_lines_of_a_batch_are_independent(writer):
+    one = writer.write_lines(["first", "second line", "third"], seed=4)
+    other = writer.write_lines(["something longer", "second line"], seed=4)
+    assert [ink.text for ink in one] == ["first", "second line", "third"]
+    for a, b in zip(one[1].strokes, other[1].strokes, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    same, again = writer.write_lines(["twice", "twice"], seed=4)
+    assert same.strokes[0].tolist() != again.strokes[0].tolist()
+    assert writer.write_lines([]) == []
+
+
+def test_trace_has_the_window_behind_every_point(writer):
+    ink, window = writer.trace("Dear Ada", seed=2)
+    assert ink == writer.write("Dear Ada", seed=2)
+    assert window.shape == (ink.n_points, len("Dear Ada") + 1)
+    letters = window[:, :-1].copy()
+    letters[:, 4] = -1.0  # the blank
+    assert np.array_equal(letters.argmax(1), owners(ink))
+
+
+# --- long lines --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "short",
+        "  two   words ",
+        "x" * PIECE,
+        "x" * (PIECE + 1),
+        "y" * 1000,
+        "a word and " + "z" * 150 + " then  on " * 20,
+        "it was the best of times, " * 200,
+    ],
+)
+def test_pieces_cover_the_text_once(text):
+    pieces = _pieces(7, text)
+    covered = [i for piece in pieces for i in piece.places]
+    assert covered == sorted(set(covered))
+    assert [i for i in covered if text[i] != " "] == [i for i, c in enumerate(text) if c != " "]
+    for piece in pieces:
+        assert piece.line == 7
+        assert piece.text == "".join(text[i] for i in piece.places) == " ".join(piece.text.split())
+        # A piece can be longer by half a word at each end, where no word is longer than a piece.
+        assert len(piece.text) <= 2 * PIECE
+        assert piece.start == piece.places[0]
+    if len(text.strip()) <= PIECE:
+        assert len(pieces) == 1
+
+
+def test_ordinary_pieces_are_of_even_length():
+    lengths = [len(piece.text) for piece in _pieces(0, "it was the best of times, " * 200)]
+    assert max(lengths) <= PIECE + 6 and min(lengths) >= PIECE - 10
+
+
+def test_words_are_cut_only_where_they_must_be():
+    pieces = _pieces(0, "begin " + "x" * 100 + " end")
+    assert [piece.gap for piece in pieces[1:]] == [synthesizer.LETTER_GAP]
+    assert all(piece.gap == synthesizer.WORD_GAP for piece in _pieces(0, "many words " * 30)[1:])
+
+
+def test_five_thousand_characters(writer):
+    text = ("The quick brown fox jumps over a lazy dog, " * 120)[:5000]
+    ink = writer.write(text, seed=1)
+    assert ink.text == text and ink.bounds[0] == 0.0
+    owner = owners(ink)
+    pieces = _pieces(0, text)
+    edges = [piece.start for piece in pieces[1:]]
+    part = np.searchsorted(edges, owner, side="right")
+    assert np.array_equal(np.unique(part), np.arange(len(pieces)))
+    assert np.all(np.diff(part) >= 0)  # one after the other …
+    x = np.concatenate(ink.strokes)[:, 0]
+    for before, after in zip(range(len(pieces)), range(1, len(pieces))):  # … and side by side
+        gap = x[part == after].min() - x[part == before].max()
+        assert gap == pytest.approx(pieces[after].gap, abs=1e-3)
+
+
+def test_pieces_go_on_in_one_hand(writer, monkeypatch):
+    calls = spy(monkeypatch)
+    text = "word " * 40
+    writer.write(text, seed=1)
+    (first,), others = calls[0]["texts"], calls[1]["texts"]
+    assert calls[0]["prime"] is None
+    assert calls[1]["prime"] == first + " "
+    assert len(others) == len(_pieces(0, text)) - 1
+
+
+def spy(monkeypatch):
+    """What `sample_lines` is called with, as text."""
+    calls = []
+    alphabet = Alphabet()
+    real = synthesizer.sample_lines
+
+    def sample_lines(network, codes, seeds, *, bias, prime):
+        primed = None if prime is None else alphabet.decode(prime[1])
+        calls.append({"texts": [alphabet.decode(c) for c in codes], "seeds": seeds, "prime": primed})
+        return real(network, codes, seeds, bias=bias, prime=prime)
+
+    monkeypatch.setattr(synthesizer, "sample_lines", sample_lines)
+    return calls
+
+
+# --- style -------------------------------------------------------------------------------------------
+
+
+def test_style_primes_every_piece(writer, monkeypatch):
+    calls = spy(monkeypatch)
+    inks = writer.write_lines(["one", "two " * 20], style=STYLE, seed=1)
+    assert {call["prime"] for call in calls} == {"Ab "}
+    assert [ink.text for ink in inks] == ["one", "two " * 20]
+    assert [ink.bounds[0] for ink in inks] == [0.0, 0.0]
+
+
+def test_style_changes_the_writing_and_keeps_the_baseline(writer):
+    plain, primed = writer.write("one", seed=1), writer.write("one", style=STYLE, seed=1)
+    assert plain != primed and primed == writer.write("one", style=STYLE, seed=1)
+    # It does not matter where on the line the style was written …
+    moved = writer.write("one", style=STYLE.translate(64.0, 0.0), seed=1)
+    np.testing.assert_allclose(primed.to_offsets(), moved.to_offsets(), atol=1e-3)
+    # … and the first point is a step of the pen away from where the style ends, which is y = 0.1.
+    last = Ink.from_strokes([*STYLE.strokes[:-1], STYLE.strokes[-1] + [0.0, 1.0]], "Ab")
+    lower = writer.write("one", style=last, seed=1)
+    assert lower.strokes[0][0, 1] > primed.strokes[0][0, 1] + 0.3
+
+
+def test_lines_in_one_hand_follow_the_longest(writer, monkeypatch):
+    calls = spy(monkeypatch)
+    inks = writer.write_lines(["Dear Ada,", "thank you for the letter.", "Yours"], seed=1, one_hand=True)
+    assert [ink.text for ink in inks] == ["Dear Ada,", "thank you for the letter.", "Yours"]
+    assert [call["texts"] for call in calls] == [["thank you for the letter."], ["Dear Ada,", "Yours"]]
+    assert calls[1]["prime"] == "thank you for the letter. "
+
+
+@pytest.mark.parametrize(
+    ("style", "message"),
+    [
+        (Ink.from_strokes(STYLE.strokes), "ink.text is None"),
+        (Ink.from_strokes(STYLE.strokes, "Äb"), "style: .*'Ä'"),
+        (STYLE.scale(20.0), r"not normalised ink: it is 22 high, from -20 to 2"),
+        (STYLE.translate(0.0, 300.0), "not normalised ink"),
+        (Ink.from_strokes([np.linspace([0, 0], [1, -1], 100)], "A"), "100 points a character"),
+    ],
+)
+def test_styles_that_cannot_be_used(writer, style, message):
+    with pytest.raises(ValueError, match=message):
+        writer.write("one", style=style)
+
+
+# --- lines that run away ---------------------------------------------------------------------------------
+
+
+def failing(monkeypatch, text, times):
+    """`sample_lines` that does not finish `text` so many times; returns the seeds with which it was tried."""
+    real, seen = synthesizer.sample_lines, []
+    wanted = Alphabet().encode(text, with_end=True).tolist()
+
+    def sample_lines(network, codes, seeds, **options):
+        lines = real(network, codes, seeds, **options)
+        for i, (code, seed) in enumerate(zip(codes, seeds, strict=True)):
+            if code.tolist() == wanted:
+                seen.append(seed)
+                lines[i] = lines[i]._replace(finished=len(seen) > times)
+        return lines
+
+    monkeypatch.setattr(synthesizer, "sample_lines", sample_lines)
+    return seen
+
+
+def test_a_line_that_ran_away_is_tried_again(writer, monkeypatch):
+    plain = writer.write_lines(["good", "bad", "fine"], seed=1)
+    seen = failing(monkeypatch, "bad", ATTEMPTS - 1)
+    inks = writer.write_lines(["good", "bad", "fine"], seed=1)
+    assert len(set(seen)) == ATTEMPTS
+    assert (inks[0], inks[2]) == (plain[0], plain[2]) and inks[1] != plain[1]
+    assert inks[1].text == "bad"
+
+
+def test_a_line_that_always_runs_away_is_an_error(writer, monkeypatch):
+    seen = failing(monkeypatch, "bad", ATTEMPTS)
+    with pytest.raises(SynthesisError, match="did not come to the end of 'bad' in 5 attempts"):
+        writer.write_lines(["good", "bad"], seed=1)
+    assert len(seen) == ATTEMPTS
+
+
+def test_a_window_that_stands_still_is_an_error(tmp_path):
+    writer = load_synthesizer(save_synthesis(tmp_path / "still.safetensors", advance=1e-6))
+    with pytest.raises(SynthesisError, match="'no'"):
+        writer.write("no", seed=1)
+
+
+# --- bad input ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        ("   ", "only blanks"),
+        ("naïve", r"'ï' .* at position 2: write 'i' instead"),
+        ("two\nlines", "write each line by itself"),
+        (None, "a str, not NoneType"),
+    ],
+)
+def test_texts_that_cannot_be_written(writer, text, message):
+    with pytest.raises(ValueError, match=message):
+        writer.write(text)
+    with pytest.raises(ValueError, match=f"line 2: .*{message}"):
+        writer.write_lines(["good", text])
+
+
+def test_a_string_is_not_a_list_of_lines(writer):
+    with pytest.raises(ValueError, match="not one string"):
+        writer.write_lines("Dear Ada")
+
+
+@pytest.mark.parametrize("bias", [-0.1, float("nan"), float("inf"), "strong"])
+def test_bad_bias(writer, bias):
+    for write in (lambda: writer.write("a", bias=bias), lambda: writer.write_freely(bias=bias)):
+        with pytest.raises(ValueError, match="bias is .*expected a finite number of at least 0"):
+            write()
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, "7"])
+def test_bad_seed(writer, seed):
+    with pytest.raises(ValueError, match="seed is .*expected a whole number"):
+        writer.write("a", seed=seed)
+
+
+# --- without a text ----------------------------------------------------------------------------------
+
+
+def test_free_writing(writer):
+    ink = writer.write_freely(100, seed=3)
+    assert 100 <= ink.n_points <= 150 and ink.text is None and ink.bounds[0] == 0.0
+    assert ink == writer.write_freely(points=100, seed=3) != writer.write_freely(100, seed=4)
+    assert ink != writer.write_freely(100, seed=3, bias=0.0)
+
+
+@pytest.mark.parametrize("points", [0, -5, 10**9, 1.5, None])
+def test_bad_points(writer, points):
+    with pytest.raises(ValueError, match="points is"):
+        writer.write_freely(points)
+
+
+# --- weights -----------------------------------------------------------------------------------------
+
+
+def test_weights_are_of_the_right_task(folder, writer):
+    with pytest.raises(ValueError, match="needs weights of conditional_handwriting; .*unconditional"):
+        load_synthesizer(folder / "prediction.safetensors")
+    crossed = load_synthesizer(
+        folder / "synthesis.safetensors", unconditional=folder / "synthesis.safetensors"
+    )
+    with pytest.raises(ValueError, match="needs weights of unconditional_handwriting"):
+        crossed.write_freely(10)
+
+
+def test_missing_weights(folder, writer):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        load_synthesizer(folder / "nowhere.safetensors")
+    one = load_synthesizer(folder / "synthesis.safetensors", unconditional=folder / "nowhere.safetensors")
+    assert one.write("only text", seed=1).text == "only text"
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        one.write_freely(10)
+
+
+def test_devices_that_are_not_there(folder):
+    with pytest.raises(ValueError, match="device 'abacus' cannot be used here"):
+        load_synthesizer(folder / "synthesis.safetensors", device="abacus")
