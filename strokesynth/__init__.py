@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .alphabet import Alphabet
     from .ink import Ink
-    from .synthesizer import Synthesizer, load_synthesizer
+    from .synthesizer import SynthesisError, Synthesizer, load_synthesizer
 
 __version__ = "0.1.0"
 
-__all__ = ["Alphabet", "Ink", "Synthesizer", "__version__", "load_synthesizer"]
+__all__ = ["Alphabet", "Ink", "SynthesisError", "Synthesizer", "__version__", "load_synthesizer"]
 
 _HOMES = {
     "Alphabet": "alphabet",
     "Ink": "ink",
+    "SynthesisError": "synthesizer",
     "Synthesizer": "synthesizer",
     "load_synthesizer": "synthesizer",
 }

@@ -7,6 +7,7 @@ Whatever goes wrong with what was given is one line on stderr.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -228,6 +229,8 @@ def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) ->
 
 
 def _train(args: argparse.Namespace) -> None:
+    import torch
+
     from strokesynth.corpus import Corpus
     from strokesynth.handwriting import HandwritingTask
     from strokesynth.nn.transfer import warm_start
@@ -253,6 +256,8 @@ def _train(args: argparse.Namespace) -> None:
         if start.alphabet != task.alphabet:
             raise ValueError(f"{args.init!r} has another alphabet: {start.alphabet.characters!r}")
         warm_start(task.network, start.network)
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:  # started by torchrun
+        torch.distributed.init_process_group("gloo")
     train(task, args.out, options, resume=args.resume)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from strokesynth.alphabet import fold
 from strokesynth.ink import Ink
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
+from strokesynth.normalize import estimate_baseline
 from strokesynth.sampling import SampledLine, sample_freely, sample_lines
 from strokesynth.weights_file import Weights, load_weights
 
@@ -37,6 +38,7 @@ ATTEMPTS = 5
 """How often a line is tried that runs away: whose window never reaches the end of the text."""
 
 WORD_GAP, LETTER_GAP = 2.0, 0.25  # between pieces, in x-heights; people leave about two between words
+_LETTERS_TO_LEVEL = 6
 _BATCH = 64  # lines written at once; more are hardly faster and only take memory
 _MAX_POINTS = 100_000
 
@@ -273,12 +275,26 @@ def _ink(line: _Line) -> Ink:
     for piece, written in line.pieces:
         inked = np.array([k for k, c in enumerate(piece.text) if c != " "])  # no point belongs to a blank
         owner = np.array(piece.places)[inked[written.window[:, inked].argmax(1)]]
-        ink = Ink.from_offsets(written.offsets, line.text, owner)
+        ink = _level(Ink.from_offsets(written.offsets, line.text, owner), piece.text)
         ink = ink.translate(right + (piece.gap if strokes else 0.0) - ink.bounds[0], 0.0)
         right = ink.bounds[2]
         strokes += ink.strokes
         characters += ink.characters or ()
     return Ink.from_strokes(strokes, line.text, characters)
+
+
+def _level(ink: Ink, text: str) -> Ink:
+    """The ink of `text` with its baseline straightened to y = 0.
+
+    The network sees movements, not places, so that its lines may climb or sag without its noticing. Text with too
+    few letters and digits to show where it stands is left alone.
+    """
+    if sum(c.isalnum() for c in text) < _LETTERS_TO_LEVEL:
+        return ink
+    baseline = estimate_baseline(ink, text, x_height=1.0)
+    points = baseline.level(np.concatenate(ink.strokes).astype(np.float64))
+    ends = np.cumsum([len(stroke) for stroke in ink.strokes])[:-1]
+    return Ink.from_strokes(np.split(points, ends), ink.text, ink.characters)
 
 
 def _window(line: _Line) -> NDArray[np.float32]:

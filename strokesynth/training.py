@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+import torch.distributed as dist
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -55,12 +56,23 @@ class TrainingOptions:
 class Task(Protocol):
     """What the loop needs to know of a task."""
 
-    name: str
-    network: nn.Module
-    figures: tuple[str, ...]  # names of the figures that `validate` gives
+    @property
+    def name(self) -> str:
+        """Of the task, as on the command line."""
+
+    @property
+    def network(self) -> nn.Module:
+        """What is trained."""
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Names of the figures that `validate` gives."""
 
     def batches(self, epoch: int) -> list[Any]:
-        """The batches of an epoch, as cheap keys; a pure function of the epoch, so that training can resume."""
+        """The batches of an epoch, as cheap keys; a pure function of the epoch, so that training can resume.
+
+        Where several processes train together, a key is sliced like a list to share the batch out.
+        """
 
     def loss(self, network: nn.Module, key: Any) -> tuple[Tensor, int]:
         """Loss of one batch, summed over its points, and their number."""
@@ -92,10 +104,15 @@ def train(task: Task, folder: Path, options: TrainingOptions, *, resume: bool = 
     Ctrl-C saves a checkpoint and leaves. With `resume` a run goes on from its checkpoint with the same batches and
     random numbers as if it had not stopped.
 
+    Where `torch.distributed` is initialised, its processes share every batch and add up their gradients: the updates
+    are those of one process, up to rounding. The first of them writes to the folder.
+
     Raises ValueError if the folder belongs to another training that is under way, already holds a run (without
     `resume`) or holds none (with it), or if the checkpoint is of another task, version or architecture.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if dist.is_initialized() and dist.get_rank() > 0:
+        return _Run(task, folder, options, resume).go()
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -111,6 +128,7 @@ class _Run:
     def __init__(self, task: Task, folder: Path, options: TrainingOptions, resume: bool) -> None:
         prepare_process()
         self.task, self.folder, self.options = task, folder, options
+        self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.checkpoint = folder / "checkpoint.pt"
         torch.manual_seed(options.seed)
         self.network = task.network
@@ -127,13 +145,11 @@ class _Run:
         last = {"log": self.progress.seconds, "save": self.progress.seconds, "look": self.progress.seconds}
         recent = [0.0, 0, 0.0]  # nats, points, seconds since the last line of the log
         bar = tqdm(total=round(budget), initial=round(self.progress.seconds), unit="s", desc=self.task.name)
-        if not sys.stderr.isatty():
+        if self.rank > 0 or not sys.stderr.isatty():
             bar.disable = True
         try:
             for key in self._keys():
-                started = time.monotonic()
-                nats, points = self._update(key)
-                spent = time.monotonic() - started
+                nats, points, spent = self._update(key)
                 self.progress.seconds += spent
                 recent = [recent[0] + nats, recent[1] + points, recent[2] + spent]
                 now = self.progress.seconds
@@ -154,7 +170,8 @@ class _Run:
         except KeyboardInterrupt:
             self._save()
             bar.close()
-            print(f"\nstopped; continue with --resume --out {self.folder}", file=sys.stderr)
+            if self.rank == 0:
+                print(f"\nstopped; continue with --resume --out {self.folder}", file=sys.stderr)
             raise
         bar.close()
         self._save()
@@ -164,7 +181,8 @@ class _Run:
             f"{self.task.name}: {p.step} updates, {p.points} points, {p.seconds / 60:.0f} minutes; "
             f"{asdict(self.options)}; {figures}"
         )
-        self.task.save(self.average, self.folder / "weights.safetensors", note)
+        if self.rank == 0:
+            self.task.save(self.average, self.folder / "weights.safetensors", note)
         return figures
 
     def _keys(self) -> Iterator[Any]:
@@ -180,12 +198,22 @@ class _Run:
         warm = min(1.0, (self.progress.step + 1) / max(1, self.options.warmup_steps))
         return self.options.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * fraction))
 
-    def _update(self, key: Any) -> tuple[float, int]:
+    def _update(self, key: Any) -> tuple[float, int, float]:
+        """One update; returns the batch's loss, its number of points, and the seconds it took."""
+        started = time.monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.network.train()
-        loss, points = self.task.loss(self.network, key)
-        (loss / points).backward()
+        part = key[self.rank :: self.world] if self.world > 1 else key
+        loss, points = self.task.loss(self.network, part) if len(part) else (None, 0)
+        if loss is not None:
+            loss.backward()
+        nats = 0.0 if loss is None else float(loss.detach())
+        if self.world > 1:
+            nats, points = self._add_up(nats, points)
+        for parameter in self.network.parameters():
+            if parameter.grad is not None:
+                parameter.grad /= points
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_norm)
         if torch.isfinite(norm):
             self.optimizer.step()
@@ -200,9 +228,32 @@ class _Run:
         self.progress.step += 1
         self.progress.position += 1
         self.progress.points += points
-        return float(loss.detach()), points
+        return nats, points, self._first(time.monotonic() - started)
+
+    def _add_up(self, nats: float, points: int) -> tuple[float, int]:
+        """Replace every process's gradients by their sum, in one exchange; the sums of loss and points."""
+        parameters = list(self.network.parameters())
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        counts = gradients[0].new_tensor([nats, points])
+        joined = torch.cat([counts, *(g.flatten() for g in gradients)])
+        dist.all_reduce(joined)
+        sizes = [2, *(p.numel() for p in parameters)]
+        counts, *sums = joined.split(sizes)
+        for parameter, total in zip(parameters, sums, strict=True):
+            parameter.grad = total.view_as(parameter)
+        return float(counts[0]), round(float(counts[1]))
+
+    def _first(self, seconds: float) -> float:
+        """The first process's value: all must agree when the time is up."""
+        if self.world == 1:
+            return seconds
+        shared = torch.tensor([seconds], dtype=torch.float64)
+        dist.broadcast(shared, 0)
+        return float(shared)
 
     def _look(self) -> dict[str, float]:
+        if self.rank > 0:
+            return {}
         figures = self.task.validate(self.average)
         self._log(figures)
         self.task.draw(self.average, self.folder, self.progress.step)
@@ -210,6 +261,8 @@ class _Run:
 
     def _log(self, figures: dict[str, float]) -> None:
         """Append a line to log.csv, whose columns are fixed when it is begun; figures that are not known stay empty."""
+        if self.rank > 0:
+            return
         path, p = self.folder / "log.csv", self.progress
         where = {"step": p.step, "epoch": p.epoch, "points": p.points, "seconds": round(p.seconds, 1)}
         row = {**where, "learning_rate": float(f"{self._learning_rate():.3g}"), **figures}
@@ -224,6 +277,8 @@ class _Run:
         tqdm.write(f"{p.seconds / 60:6.1f} min  step {p.step}  epoch {p.epoch}  {shown}", file=sys.stderr)
 
     def _save(self) -> None:
+        if self.rank > 0:
+            return
         content = {
             "format": FORMAT,
             "task": self.task.name,

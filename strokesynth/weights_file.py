@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from strokesynth._files import atomic_write
@@ -59,7 +59,7 @@ def save_weights(
         "note": note,
     }
     with atomic_write(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+        temporary.write_bytes(save(tensors, metadata=header))
 
 
 def load_weights(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> Weights:

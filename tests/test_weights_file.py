@@ -112,7 +112,7 @@ def test_a_failed_write_leaves_the_old_file(saved: Path, monkeypatch: pytest.Mon
     def broken(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("strokesynth.weights_file.save_file", broken)
+    monkeypatch.setattr("strokesynth.weights_file.save", broken)
     with pytest.raises(OSError, match="disk full"):
         save_weights(saved, SynthesisNetwork(SMALL), "conditional_handwriting", Alphabet())
     assert saved.read_bytes() == before
