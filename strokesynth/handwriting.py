@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -96,17 +96,18 @@ class HandwritingTask:
             for i in key
         ]
         batch = collate(lines)
-        device = network.offset_mean.device
+        pen = cast(PredictionNetwork | SynthesisNetwork, network)
+        device = pen.offset_mean.device
         points, mask = torch.from_numpy(batch.offsets).to(device), torch.from_numpy(batch.mask).to(device)
         inputs = torch.cat([start_point(len(key), device)[None], points[:-1]])
-        if isinstance(network, SynthesisNetwork):
+        if isinstance(pen, SynthesisNetwork):
             codes = torch.from_numpy(batch.codes.T.copy()).to(device)
             lengths = torch.from_numpy(batch.code_mask.sum(0)).to(device)
-            text = network.one_hot(codes, lengths)
-            outputs, _, _ = network(network.standardize(inputs), text)
+            text = pen.one_hot(codes, lengths)
+            outputs, _, _ = pen(pen.standardize(inputs), text)
         else:
-            outputs, _ = network(network.standardize(inputs))
-        return outputs, network.standardize(points), mask
+            outputs, _ = pen(pen.standardize(inputs))
+        return outputs, pen.standardize(points), mask
 
     def loss(self, network: nn.Module, key: NDArray[np.int64]) -> tuple[Tensor, int]:
         """Negative log-likelihood in nats, summed over the points of the batch (eq 26), and their number."""
