@@ -114,9 +114,9 @@ class Ink:
         points = np.concatenate(self.strokes).astype(np.float64)
         # A difference of two multiples of `grid` is itself a float32 when `grid` is no finer than twice the
         # spacing of float32 at that step; so round each point to the coarser grid of its two steps first.
-        spacing = 2.0 * np.spacing(np.abs(np.diff(points, axis=0, prepend=0.0)).astype(np.float32)).astype(
-            float
-        )
+        lengths = np.abs(np.diff(points, axis=0, prepend=0.0)).astype(np.float32)
+        # Of a step of zero it is a denormal number, which some programs make the processor take for zero.
+        spacing = 2.0 * np.maximum(np.spacing(lengths), np.finfo(np.float32).tiny).astype(float)
         grid = spacing.copy()
         grid[:-1] = np.maximum(spacing[:-1], spacing[1:])
         steps = np.diff(np.round(points / grid) * grid, axis=0, prepend=0.0)

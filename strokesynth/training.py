@@ -122,6 +122,7 @@ def train(task: Task, folder: Path, options: TrainingOptions, *, resume: bool = 
         return _Run(task, folder, options, resume).go()
     finally:
         lock.release()
+        torch.set_flush_denormal(False)
 
 
 class _Run:

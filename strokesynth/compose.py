@@ -1,0 +1,196 @@
+"""Lines of text put together from what one writer wrote in pieces: isolated characters and single words.
+
+Corpora of running text hardly hold Q, X, Z, @ or brackets. Here each writer whose characters are known
+writes dates, addresses, code and the like (:mod:`strokesynth.phrases`) in his own characters, and writers of
+single words get lines of several words, with blanks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
+from random import Random
+
+import numpy as np
+
+from strokesynth.characters import Hand
+from strokesynth.ink import Ink
+from strokesynth.phrases import phrase, phrase_with, plain, soup
+
+LONGEST = 45  # characters of a composed line
+SHORTEST = 10
+
+Strokes = Sequence[np.ndarray]
+
+# Blank space between the ink of neighbours in x-heights, and its standard deviation.
+_GAP, _GAP_JITTER = (0.15, 0.38), 0.07
+_BLANK, _BLANK_JITTER = (1.1, 2.2), 0.25  # a line has its own usual blank, as wide as in running text
+_PHRASES, _CANDIDATES = 2500, 10  # texts of one hand to choose from, altogether and for a line
+_RARE = 12  # characters that a line is there for
+_SOUP = 0.12  # share of lines in which these stand in any order
+_NARROW = ".,:;'\"`"  # these stand closer
+
+
+def compose(hand: Hand, text: str, rng: Random) -> Ink:
+    """Ink of ``text`` in the characters and words of ``hand``: x-height 1, baseline y = 0, left edge x = 0.
+
+    Words of the hand are taken whole where the text has them, everything else character by character, each
+    time another of the writer's samples, a little varied in size and turn.
+
+    Raises:
+        ValueError: ``hand`` lacks a character of ``text``, or there is nothing to write.
+    """
+    words: dict[str, list[list[np.ndarray]]] = {}
+    for word, strokes in hand.words:
+        words.setdefault(word, []).append(strokes)
+    line: list[np.ndarray] = []  # points of each piece
+    lengths: list[int] = []  # of all strokes
+    gap, blank = rng.uniform(*_GAP), rng.uniform(*_BLANK)
+    pen = drift = 0.0
+    for token in text.split(" "):
+        for piece in _pieces(token, words):
+            choices = words.get(piece) if len(piece) > 1 else hand.characters.get(piece)
+            if not choices:
+                raise ValueError(f"writer {hand.writer} has no {piece!r}, which {text!r} needs")
+            strokes = rng.choice(choices)
+            points = _vary(np.concatenate(strokes), rng)
+            # The baseline wanders slowly, and every character stands a little off it.
+            drift = 0.9 * drift + rng.gauss(0, 0.02)
+            points += [pen - points[:, 0].min(), drift + rng.gauss(0, 0.03)]
+            closeness = 0.6 if piece in _NARROW else 1.0
+            pen = points[:, 0].max() + max(0.06, closeness * rng.gauss(gap, _GAP_JITTER))
+            line.append(points)
+            lengths += map(len, strokes)
+        pen += max(0.8, rng.gauss(blank, _BLANK_JITTER)) - gap
+    if not line:
+        raise ValueError(f"there is nothing to write in {text!r}")
+    return Ink.from_strokes(np.split(np.concatenate(line), np.cumsum(lengths)[:-1]), text=text)
+
+
+def lend_symbols(hands: Sequence[Hand], rng: Random) -> None:
+    """Give every hand the punctuation and symbols that its writer did not write, from others of its split.
+
+    Few writers wrote all of them, and a brace hardly shows whose it is; letters and digits are never lent.
+    """
+    lenders: dict[tuple[str, str], list[list[list[np.ndarray]]]] = {}
+    for hand in hands:
+        for character, samples in hand.characters.items():
+            if not character.isalnum():
+                lenders.setdefault((hand.split, character), []).append(samples)
+    for hand in hands:
+        for (split, character), choices in lenders.items():
+            if split == hand.split and character not in hand.characters:
+                hand.characters[character] = rng.choice(choices)
+
+
+def composed_lines(hand: Hand, points: int, rng: Random) -> Iterator[Ink]:
+    """Lines of 10 to 45 characters by ``hand`` until about ``points`` points are used.
+
+    Texts are made of phrases with the characters that this hand has written least so far, and of several
+    such texts the one with the rarest characters is taken, so that all of them come to occur often.
+    """
+    known = frozenset(c for c, samples in hand.characters.items() if samples)
+    phrases = [_own_words(phrase(rng), hand, rng) for _ in range(_PHRASES)]
+    phrases += [phrase_with(rng, c) for c in sorted(known) if not c.isalnum() for _ in range(25)]
+    phrases = [t for t in phrases if len(t) <= LONGEST and _writable(t, hand, known)]
+    having = {c: [t for t in phrases if c in t] for c in sorted(known)}
+    seen = Counter(dict.fromkeys(having, 0))
+    while points > 0:
+        rare = sorted(seen, key=seen.__getitem__)[:_RARE]
+        if rng.random() < _SOUP:
+            text = soup(rng, rare)
+        else:
+            texts = [_text(having, known, rare, rng) for _ in range(_CANDIDATES)]
+            text = max(texts, key=lambda t: sum(1 / (3 + seen[c]) for c in t if c != " ") / len(t))
+        seen.update(c for c in text if c in known)
+        ink = compose(hand, text, rng)
+        points -= ink.n_points
+        yield ink
+
+
+def joined_words(words: Sequence[tuple[str, Strokes]], rng: Random) -> Iterator[Ink]:
+    """All of ``words`` of one writer (text, strokes), in order, as lines of two to six words.
+
+    A line has at most 45 characters, unless a single word is longer.
+    """
+    start = 0
+    while start < len(words):
+        count, length = rng.randint(2, 6), 0
+        line: list[tuple[str, Strokes]] = []
+        for text, strokes in words[start : start + count]:
+            length += len(text) + 1
+            if line and length > LONGEST:
+                break
+            line.append((text, strokes))
+        start += len(line)
+        pen, drift, strokes_of_line = 0.0, 0.0, []
+        # Who prints his letters far apart leaves more between his words.
+        blank = rng.uniform(*_BLANK) + max(0.3, float(np.mean([_widest_gap(strokes) for _, strokes in line])))
+        for _, strokes in line:
+            drift = 0.7 * drift + rng.gauss(0, 0.04)
+            left = min(s[:, 0].min() for s in strokes)
+            shift = np.array([pen - left, drift])
+            strokes_of_line += [s + shift for s in strokes]
+            pen = max(s[:, 0].max() for s in strokes_of_line) + max(0.8, rng.gauss(blank, _BLANK_JITTER))
+        yield Ink.from_strokes(strokes_of_line, text=" ".join(text for text, _ in line))
+
+
+def _pieces(token: str, words: Container[str]) -> list[str]:
+    """``token`` as a known word with the characters around it, else all its single characters."""
+    low = len(token) - len(token.lstrip("\"'([{<*_"))
+    high = len(token.rstrip("\"')]}>*_.,;:!?"))
+    if high - low > 1 and token[low:high] in words:
+        return [*token[:low], token[low:high], *token[high:]]
+    return list(token)
+
+
+def _widest_gap(strokes: Strokes) -> float:
+    """The widest vertical strip without ink inside a word."""
+    edges = np.array(sorted((s[:, 0].min(), s[:, 0].max()) for s in strokes))
+    return float(np.max(edges[1:, 0] - np.maximum.accumulate(edges[:, 1])[:-1], initial=0.0))
+
+
+def _vary(points: np.ndarray, rng: Random) -> np.ndarray:
+    """The same points (n, 2) a little larger or smaller and turned about the middle of their baseline."""
+    middle = np.array([points[:, 0].mean(), 0.0])
+    angle, sx, sy = rng.gauss(0, 0.025), 1 + rng.gauss(0, 0.035), 1 + rng.gauss(0, 0.035)
+    cosine, sine = math.cos(angle), math.sin(angle)
+    turned: np.ndarray = (points - middle) @ np.array(
+        [[cosine * sx, sine * sy], [-sine * sx, cosine * sy]]
+    ) + middle
+    return turned
+
+
+def _text(having: dict[str, list[str]], known: frozenset[str], rare: Sequence[str], rng: Random) -> str:
+    """A text of the right length out of ``known`` characters: phrases ``having`` one of the ``rare`` ones."""
+    text, enough = "", rng.randint(SHORTEST, 2 * LONGEST // 3)
+    for attempt in range(20):
+        wanted = rare[0] if not text else rng.choice(rare)
+        more = rng.choice(having[wanted]) if having[wanted] else phrase_with(rng, wanted)
+        if attempt > 12 or not having[wanted] and not known.issuperset(more.replace(" ", "")):
+            more = wanted + plain(rng, known)
+        if more not in text and len(text) + 1 + len(more) <= LONGEST:
+            text = f"{text} {more}" if text else more
+        if len(text) >= enough:
+            break
+    return text
+
+
+def _own_words(text: str, hand: Hand, rng: Random) -> str:
+    """``text`` with most of its words replaced by words that the hand has whole."""
+    if not hand.words:
+        return text
+    return " ".join(
+        rng.choice(hand.words)[0] if len(t) > 2 and t.isalpha() and rng.random() < 0.7 else t
+        for t in text.split(" ")
+    )
+
+
+def _writable(text: str, hand: Hand, known: frozenset[str]) -> bool:
+    if known.issuperset(text.replace(" ", "")):
+        return True
+    words = {word for word, _ in hand.words}
+    return all(
+        len(piece) > 1 or piece in known for token in text.split(" ") for piece in _pieces(token, words)
+    )

@@ -1,0 +1,274 @@
+"""The prepared training set: one ``.npz`` without pickles, its splits, and batches of similar length.
+
+A file holds, for N samples of P points together,
+
+========= ================ =====================================================================
+format    int              version of this layout
+task      uint8 ASCII      ``generation`` or ``recognition``: what the samples were chosen for
+offsets   float16 (P, 3)   dx, dy, end-of-stroke of all samples, one after another
+lengths   int32 (N,)       points of each sample
+text      uint8 ASCII      N transcripts, joined by newline; likewise
+writer    uint8 ASCII      who wrote it
+source    uint8 ASCII      iam, npy, unipen-text, unipen-words, unipen-chars, composed
+split     uint8 ASCII      the database's own name for its part (trainset, testset_v, ...)
+id        uint8 ASCII      the sample's name within its source
+========= ================ =====================================================================
+
+The ink is normalised (:mod:`strokesynth.normalize`): x-height 1, baseline y = 0, left edge x = 0.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from strokesynth._files import atomic_write
+from strokesynth.datasets import Sample
+
+FORMAT = 1
+TASKS = ("generation", "recognition")
+
+# Positions are kept on a grid of 1/1024 x-height: a step of up to two x-heights is then exact in
+# float16, so that rounding cannot add up along a line as it would if each offset were rounded alone.
+_GRID = 1024.0
+_TEXTS = ("text", "writer", "source", "split", "id")
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Labelled, normalised ink, in the order in which it was read.
+
+    Attributes:
+        task: ``"generation"`` or ``"recognition"``.
+        points: float16 (P, 3), the offsets of all samples one after another.
+        lengths: int32 (N,), points of each sample.
+        texts, writers, sources, splits, ids: (N,) arrays of str.
+    """
+
+    task: str
+    points: np.ndarray
+    lengths: np.ndarray
+    texts: np.ndarray
+    writers: np.ndarray
+    sources: np.ndarray
+    splits: np.ndarray
+    ids: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ValueError(f"a corpus is for one of {', '.join(TASKS)}, not for {self.task!r}")
+        if self.points.ndim != 2 or self.points.shape[1] != 3:
+            raise ValueError(f"the points of a corpus are (P, 3), not {self.points.shape}")
+        if (self.lengths < 1).any() or self.lengths.sum(dtype=np.int64) != len(self.points):
+            raise ValueError(
+                f"the lengths of a corpus are at least 1 and add up to its {len(self.points)} points; "
+                f"these add up to {self.lengths.sum(dtype=np.int64)}"
+            )
+        for name in _TEXTS:
+            if len(getattr(self, name + "s")) != len(self.lengths):
+                raise ValueError(
+                    f"a corpus of {len(self.lengths)} samples has {len(getattr(self, name + 's'))} {name}s"
+                )
+        object.__setattr__(self, "_starts", np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)]))
+
+    @classmethod
+    def from_samples(cls, samples: Iterable[Sample], task: str) -> Corpus:
+        """The corpus of ``samples`` with normalised ink (see :meth:`from_offsets`)."""
+        return cls.from_offsets(((s, s.ink.to_offsets()) for s in samples), task)
+
+    @classmethod
+    def from_offsets(cls, pairs: Iterable[tuple[Sample, np.ndarray]], task: str) -> Corpus:
+        """The corpus of (sample, its offsets (n, 3)); the ink of the samples themselves is not looked at.
+
+        Raises:
+            ValueError: a text, writer or id that is not one line of printable ASCII.
+        """
+        points: list[np.ndarray] = [np.zeros((0, 3), np.float16)]
+        fields: dict[str, list[str]] = {name: [] for name in _TEXTS}
+        for sample, offsets in pairs:
+            points.append(_quantize(offsets))
+            for name, column in fields.items():
+                value = getattr(sample, name)
+                if not (value.isascii() and value.isprintable()):
+                    raise ValueError(f"{name} {value!r} of sample {sample.id!r} is not printable ASCII")
+                column.append(value)
+        lengths = np.array([len(p) for p in points[1:]], np.int32)
+        columns = [np.array(fields[name], str) for name in _TEXTS]
+        return cls(task, np.concatenate(points), lengths, *columns)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Corpus:
+        """Read a corpus.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is not a corpus, is cut short, or has another version.
+        """
+        path = Path(path)
+        make = "make one with data_preprocessing.py"
+        if not path.is_file():
+            raise FileNotFoundError(f"no corpus at {path}: {make}")
+        try:
+            # An open file, because np.load leaves one open when it fails; a single array has no `files`.
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                missing = sorted({"format", "task", "offsets", "lengths", *_TEXTS} - set(archive.files))
+                if "format" in missing:
+                    raise ValueError(
+                        f"{path} is an .npz archive but not a corpus (it has no 'format'): {make}"
+                    )
+                if int(archive["format"]) != FORMAT:
+                    raise ValueError(
+                        f"{path} is a corpus of version {int(archive['format'])}; "
+                        f"this program reads version {FORMAT}: {make}"
+                    )
+                if missing:
+                    raise ValueError(f"{path} lacks the arrays {', '.join(missing)} of a corpus: {make}")
+                arrays = {name: archive[name] for name in archive.files}
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, TypeError) as error:
+            raise ValueError(f"{path} is cut short or not a corpus ({error}): {make}") from error
+        except ValueError as error:
+            if str(path) in str(error):
+                raise
+            raise ValueError(f"{path} is not a corpus ({error}): {make}") from error
+        try:
+            columns = [_split(arrays[name]) for name in _TEXTS]
+            task = bytes(arrays["task"]).decode("ascii")
+            return cls(task, arrays["offsets"], arrays["lengths"], *columns)
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the corpus to ``path``; an interrupted write leaves what was there before."""
+        texts: dict[str, Any] = {name: _join(getattr(self, name + "s")) for name in _TEXTS}
+        with atomic_write(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(
+                file,
+                format=np.int32(FORMAT),
+                task=_join([self.task]),
+                offsets=self.points,
+                lengths=self.lengths,
+                **texts,
+            )
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __repr__(self) -> str:
+        return f"<Corpus for {self.task}: {len(self)} samples, {len(self.points)} points>"
+
+    def offsets(self, i: int) -> np.ndarray:
+        """Offsets of sample ``i``: float32 (n, 3)."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"sample {i} of a corpus of {len(self)}")
+        start, end = self._starts[i % len(self) : i % len(self) + 2]  # type: ignore[attr-defined]
+        return self.points[start:end].astype(np.float32)
+
+    def select(
+        self, split: str | Sequence[str] | None = None, source: str | Sequence[str] | None = None
+    ) -> np.ndarray:
+        """Indices (int64, ascending) of the samples of these splits and sources; None takes all of them.
+
+        Raises:
+            ValueError: the corpus has no such split or source at all.
+        """
+        chosen = np.ones(len(self), bool)
+        for what, wanted, column in (("split", split, self.splits), ("source", source, self.sources)):
+            if wanted is None:
+                continue
+            names = [wanted] if isinstance(wanted, str) else list(wanted)
+            known = np.unique(column)
+            if unknown := sorted(set(names) - set(known)):
+                raise ValueError(f"no {what} {', '.join(unknown)} in this corpus; it has {', '.join(known)}")
+            chosen &= np.isin(column, names)
+        return np.flatnonzero(chosen)
+
+
+def batches(
+    lengths: np.ndarray,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    repeats: np.ndarray | None = None,
+    pool: int = 100,
+) -> list[np.ndarray]:
+    """The batches of one epoch: arrays of indices into ``lengths``, at most ``batch_size`` each.
+
+    The samples are shuffled; within every pool of ``pool`` batches they are sorted by length and cut
+    into batches, so that little of a batch is padding; then the batches are shuffled. The result depends on
+    the arguments alone: a training resumes by calling this again and skipping what it has done.
+
+    Args:
+        lengths: (N,) points of each sample.
+        repeats: (N,) how often each sample occurs in an epoch, on average: 2.5 stands for 2 or 3 times,
+            by chance, anew in each epoch. None takes every sample once.
+    """
+    lengths = np.asarray(lengths)
+    if batch_size < 1:
+        raise ValueError(f"batch_size is at least 1, not {batch_size}")
+    rng = np.random.default_rng([seed, epoch])
+    order = np.arange(len(lengths))
+    if repeats is not None:
+        repeats = np.asarray(repeats, float)
+        if repeats.shape != lengths.shape or not (repeats >= 0).all():
+            raise ValueError(f"repeats is one number >= 0 for each of the {len(lengths)} samples")
+        order = np.repeat(order, np.floor(repeats + rng.random(len(order))).astype(int))
+    order = rng.permutation(order)
+    result = []
+    for start in range(0, len(order), pool * batch_size):
+        part = order[start : start + pool * batch_size]
+        part = part[np.argsort(lengths[part], kind="stable")]
+        result += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+    return [result[i] for i in rng.permutation(len(result))]
+
+
+class Batch(NamedTuple):
+    """B samples side by side, padded with zeros to the longest (T points, U codes)."""
+
+    offsets: np.ndarray  # float32 (T, B, 3)
+    mask: np.ndarray  # float32 (T, B): 1 on points, 0 on padding
+    codes: np.ndarray  # int64 (U, B)
+    code_mask: np.ndarray  # float32 (U, B)
+
+
+def collate(samples: Sequence[tuple[np.ndarray, np.ndarray]]) -> Batch:
+    """Samples of (offsets (n, 3), codes (m,)) as one time-major :class:`Batch`."""
+    if not samples:
+        raise ValueError("a batch needs at least one sample")
+    size = len(samples)
+    steps, places = (max(len(s[part]) for s in samples) for part in (0, 1))
+    batch = Batch(
+        np.zeros((steps, size, 3), np.float32),
+        np.zeros((steps, size), np.float32),
+        np.zeros((places, size), np.int64),
+        np.zeros((places, size), np.float32),
+    )
+    for column, (offsets, codes) in enumerate(samples):
+        batch.offsets[: len(offsets), column] = offsets
+        batch.mask[: len(offsets), column] = 1
+        batch.codes[: len(codes), column] = codes
+        batch.code_mask[: len(codes), column] = 1
+    return batch
+
+
+def _quantize(offsets: np.ndarray) -> np.ndarray:
+    """Offsets (n, 3) as float16 whose running sum stays within the grid of the given one."""
+    offsets = np.asarray(offsets, np.float64)
+    positions = np.round(np.cumsum(offsets[:, :2], axis=0) * _GRID) / _GRID
+    steps = np.diff(positions, axis=0, prepend=np.zeros((1, 2)))
+    return np.concatenate([steps, offsets[:, 2:]], axis=1).astype(np.float16)
+
+
+def _join(texts: Iterable[str]) -> np.ndarray:
+    return np.frombuffer("\n".join(texts).encode("ascii"), np.uint8)
+
+
+def _split(joined: np.ndarray) -> np.ndarray:
+    return np.array(bytes(joined).decode("ascii").split("\n"), str) if len(joined) else np.zeros(0, str)

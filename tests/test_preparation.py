@@ -1,0 +1,262 @@
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from strokesynth.corpus import Corpus
+from strokesynth.datasets import Sample
+from strokesynth.ink import Ink
+from strokesynth.preparation import LIMITS, _implausible, _normalize, _several_rows, describe, prepare_corpus
+
+ROOT = Path(__file__).parent.parent
+
+
+def letter(kind, width=0.7):
+    """Strokes of a simple letter on the baseline y = 0, y down, x-height 1."""
+    t = np.linspace(0, 1, 15)[:, None]
+    heights = {"l": 1.8, "x": 1.0, "n": 1.0, "h": 1.8, "o": 1.0}
+    top = -heights[kind]
+    up, down = (
+        np.hstack([0 * t, -1 + t]) * [1, 1],
+        np.hstack([width * np.sin(3 * t), -np.cos(3 * t) * 0.5 - 0.5]),
+    )
+    if kind == "l":
+        return [np.hstack([0 * t, top * (1 - t)])]
+    if kind == "x":
+        return [np.hstack([width * t, t - 1]), np.hstack([width * t, -t])]
+    if kind == "o":
+        return [np.hstack([width / 2 * (1 + np.cos(6.3 * t)), -0.5 + 0.5 * np.sin(6.3 * t)])]
+    stem = np.hstack([0 * t, top * (1 - t)])
+    arch = np.hstack([width * t, -np.sin(3.1416 * (0.15 + 0.85 * t)) * 1.0])
+    return [stem, arch] if kind == "h" else [up, arch if down is None else arch]
+
+
+def line(text, scale=100.0, shift=(900.0, 400.0), wobble=0.02, seed=0, blank=1.0):
+    """A line of text in the letters l x n h o, as a device with ``scale`` units an x-height records it."""
+    rng = np.random.default_rng(seed)
+    strokes, pen = [], 0.0
+    for character in text:
+        if character == " ":
+            pen += blank
+            continue
+        for stroke in letter(character):
+            strokes.append((stroke + [pen, 0] + rng.normal(0, wobble, stroke.shape)) * scale + shift)
+        pen += 0.95
+    return Ink.from_strokes([np.round(s) for s in strokes], text=text)
+
+
+def write_iam(folder, forms):
+    """IAM-OnDB's archives of ``forms``: {form: [(text, ink)]}; and its lists."""
+    folder.mkdir()
+    for archive, files in {
+        "lineStrokes": {
+            f"lineStrokes/{f[:3]}/{f[:7]}/{f}-{n:02d}.xml": xml(ink)
+            for f, lines in forms.items()
+            for n, (_, ink) in enumerate(lines, 1)
+        },
+        "ascii": {
+            f"ascii/{f[:3]}/{f[:7]}/{f}.txt": "OCR:\n\nx\n\nCSR:\n\n"
+            + "\n".join(text for text, _ in lines)
+            + "\n"
+            for f, lines in forms.items()
+        },
+    }.items():
+        with tarfile.open(folder / f"{archive}-all.tar.gz", "w:gz") as tar:
+            for name, content in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content.encode())
+                tar.addfile(info, io.BytesIO(content.encode()))
+    names = list(forms)
+    (folder / "trainset.txt").write_text("".join(f" {f}\n" for f in names[:-1]))
+    (folder / "testset_v.txt").write_text(f" {names[-1]}\n")
+    (folder / "writers.csv").write_text(
+        "form_id,writer_id\n" + "".join(f"{f},{i}\n" for i, f in enumerate(names))
+    )
+    return folder
+
+
+def xml(ink):
+    strokes = "".join(
+        "<Stroke>" + "".join(f'<Point x="{x:.0f}" y="{y:.0f}" time="0"/>' for x, y in s) + "</Stroke>"
+        for s in ink.strokes
+    )
+    return f"<WhiteboardCaptureSession><StrokeSet>{strokes}</StrokeSet></WhiteboardCaptureSession>"
+
+
+def write_unipen(folder, kind, samples):
+    """A parsed UNIPEN file of (text, writer, strokes)."""
+    folder.mkdir(exist_ok=True)
+    points = [np.concatenate(strokes) for _, _, strokes in samples]
+    np.savez(
+        folder / f"{kind}.npz",
+        points=np.concatenate([p - p[0] for p in points]).astype(np.int16),
+        stroke_lengths=np.array([len(s) for _, _, strokes in samples for s in strokes], np.int32),
+        strokes_per_sample=np.array([len(strokes) for _, _, strokes in samples], np.int16),
+        label=np.frombuffer("\n".join(t for t, _, _ in samples).encode(), np.uint8),
+        writer=np.frombuffer("\n".join(w for _, w, _ in samples).encode(), np.uint8),
+    )
+    return folder
+
+
+TEXTS = ["xnoh lox noh", "hon xo lonx", "lol nhoxo on", "no xnhl onoh"]
+
+
+@pytest.fixture
+def iam(tmp_path):
+    good = [(t, line(t, seed=i)) for i, t in enumerate(TEXTS)]
+    rows = [*line("xnoh lox noh", shift=(0, 0)).strokes, *line("hon xo lonx", shift=(0, 900)).strokes]
+    bad = [
+        ("xnoh # noh", line("xnoh lox noh")),
+        ("x nol hon xoh lox noh onx hon loh", line("xnoh lox noh")),
+        ("xnoh lox noh", Ink.from_strokes(rows)),
+    ]
+    return write_iam(tmp_path / "iam", {"a01-000": good + bad, "a01-001": good})
+
+
+@pytest.fixture
+def unipen(tmp_path):
+    rng = np.random.default_rng(0)
+
+    def strokes(text):
+        return line(text, 60.0, wobble=0.03, seed=int(rng.integers(1e6))).strokes
+
+    folder = write_unipen(tmp_path / "unipen", "text", [(t, "abc:one", strokes(t)) for t in TEXTS])
+    write_unipen(
+        folder, "words", [(t, "abc:one", strokes(t)) for t in ("hono", "lox", "xonn", "loh", "nho") * 5]
+    )
+    rings = [("0", [letter("o")[0] * [90, 150]]) for _ in range(20)]
+    marks = [(c, [s * 60 for s in letter(c)]) for c in "xnohl" * 20]
+    return write_unipen(
+        folder,
+        "chars",
+        [(c, "abc:two", [s + rng.normal(0, 2, s.shape) for s in glyph]) for c, glyph in rings + marks],
+    )
+
+
+def test_generation(iam, unipen, tmp_path, monkeypatch):
+    monkeypatch.setattr("strokesynth.preparation.COMPOSED_POINTS", 2000)
+    monkeypatch.setattr("strokesynth.preparation._LEAST_CHARACTERS", 4)
+    out = tmp_path / "corpus.npz"
+    report = prepare_corpus("generation", out, iam=iam, unipen=unipen, workers=2, progress=False)
+    corpus = Corpus.load(out)
+    assert set(corpus.sources) == {"iam", "unipen-text", "unipen-words", "composed"}
+    assert json.loads(out.with_suffix(".json").read_text()) == json.loads(json.dumps(report))
+
+    lines = corpus.select(source="iam")
+    assert corpus.texts[lines].tolist() == TEXTS * 2
+    assert corpus.splits[lines].tolist() == ["trainset"] * 4 + ["testset_v"] * 4
+    account = report["sources"]["iam"]
+    assert (account["read"], account["kept"]) == (11, 8) and sum(account["dropped"].values()) == 3
+    assert account["dropped"]["struck-out or unreadable writing (#)"] == 1
+    for i in lines:
+        ink = Ink.from_offsets(corpus.offsets(i))
+        left, top, _, bottom = ink.bounds
+        assert left == pytest.approx(0, abs=0.01)
+        assert bottom == pytest.approx(0, abs=0.25) and top == pytest.approx(-1.8, abs=0.35)
+        assert 3 <= ink.n_points / len(corpus.texts[i]) <= 40
+
+    words = corpus.select(source="unipen-words")
+    assert " ".join(corpus.texts[words]).split() == ["hono", "lox", "xonn", "loh", "nho"] * 5
+    assert all(" " in t for t in corpus.texts[words][:-1])
+    composed = corpus.select(source="composed")
+    assert corpus.lengths[composed].sum() == pytest.approx(2000, abs=400)
+    assert set("".join(corpus.texts[composed])) == set("xnohl0 ")
+    assert set(corpus.writers[composed]) == {"abc:two"}
+    assert report["characters"]["0"] == "".join(corpus.texts).count("0") > 0
+    assert "struck-out" in describe(report)
+
+    again = tmp_path / "again.npz"
+    prepare_corpus("generation", again, iam=iam, unipen=unipen, workers=1, progress=False)
+    assert np.array_equal(Corpus.load(again).points, corpus.points)
+    assert np.array_equal(Corpus.load(again).texts, corpus.texts)
+
+
+def test_recognition_keeps_words_and_characters(unipen, tmp_path, monkeypatch):
+    monkeypatch.setattr("strokesynth.preparation._LEAST_CHARACTERS", 4)
+    report = prepare_corpus("recognition", tmp_path / "c.npz", unipen=unipen, workers=1, progress=False)
+    corpus = Corpus.load(tmp_path / "c.npz")
+    assert (
+        corpus.texts[corpus.select(source="unipen-words")].tolist()
+        == ["hono", "lox", "xonn", "loh", "nho"] * 5
+    )
+    assert set(corpus.texts[corpus.select(source="unipen-chars")]) == set("xnohl0")
+    assert report["sources"]["unipen-chars"]["kept"] >= 100
+
+
+def sample(ink, text, source="iam", id="f-01"):
+    return Sample(ink, text, "w", "trainset", source, id)
+
+
+def test_a_line_takes_the_x_height_of_its_group():
+    # Alone, capitals without their small letters look like small letters without their tall ones.
+    good = [sample(line(t, seed=i), t) for i, t in enumerate(TEXTS)]
+    short = sample(line("lll"), "xxx")
+    (*_, (_, offsets)) = _normalize([*good, short], LIMITS["generation"])
+    assert not isinstance(offsets, str)
+    height = np.ptp(np.cumsum(offsets[:, 1]))
+    assert height == pytest.approx(1.8, rel=0.15)
+
+
+def test_several_rows():
+    one = line("xnoh lox noh", 1.0, (0, 0))
+    two = Ink.from_strokes(
+        [*one.strokes, *(s + np.float32([0, 3]) for s in line("xnoh lox", 1.0, (0, 0)).strokes)]
+    )
+    assert not _several_rows(one) and _several_rows(two)
+    # Crossing a t or dotting an i goes back as well, but not down.
+    dotted = Ink.from_strokes([*one.strokes, one.strokes[0] + np.float32([0, -1.5])])
+    assert not _several_rows(dotted)
+    assert not _several_rows(Ink.from_strokes(one.strokes[:1]))
+
+
+@pytest.mark.parametrize(
+    "text, sx, sy, reason",
+    [
+        ("xnoh lox noh", 1, 1, None),
+        ("xnoh lox noh", 1, 4, "too high for one line"),
+        ("xnoh lox noh", 0.2, 1, "too narrow for its text"),
+        ("xnoh lox noh", 4, 1, "too wide for its text"),
+        ("xnoh lox noh" * 10, 1, 1, "few points for its text"),
+        ("xn", 1, 1, "many points for its text"),
+    ],
+)
+def test_implausible(text, sx, sy, reason):
+    ink = line("xnoh lox noh", 50.0, (0, 0)).scale(sx / 50, sy / 50)
+    thinned = Ink.from_strokes([s[::2] for s in ink.strokes])  # 8 points a stroke
+    assert _implausible(text, thinned, LIMITS["generation"]) == reason
+
+
+def test_bad_input(iam, tmp_path):
+    out = tmp_path / "c.npz"
+    with pytest.raises(ValueError, match="nothing to prepare"):
+        prepare_corpus("generation", out)
+    with pytest.raises(ValueError, match="generation, recognition"):
+        prepare_corpus("art", out, iam=iam)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        prepare_corpus("generation", out, iam=tmp_path / "nowhere", workers=1, progress=False)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        prepare_corpus("generation", tmp_path / "no" / "c.npz", iam=iam)
+    archive = iam / "lineStrokes-all.tar.gz"
+    archive.write_bytes(archive.read_bytes()[:500])
+    with pytest.raises(ValueError, match="damaged, cut short"):
+        prepare_corpus("generation", out, iam=iam, workers=1, progress=False)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["iam"]
+
+
+def test_script_says_what_is_wrong(tmp_path):
+    command = [
+        sys.executable,
+        ROOT / "data_preprocessing.py",
+        "--iam",
+        tmp_path / "none",
+        "-o",
+        tmp_path / "c.npz",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("data_preprocessing.py: error: IAM-OnDB")
