@@ -91,13 +91,12 @@ def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
 
 
 def _generate(args: argparse.Namespace) -> None:
-    from strokesynth.ink import Ink, _by_suffix, _formats
+    from strokesynth.ink import Ink, check_output
     from strokesynth.render import DrawingOptions
 
     # What can be wrong with the call is found before the work.
     for path in args.out:
-        _by_suffix(path, _formats(), "written to")
-        check_writable(path)
+        check_output(path)
     drawing = {"x_height_mm": args.x_height_mm, "stroke_width_mm": args.stroke_width, "color": args.color}
     drawing = {name: value for name, value in drawing.items() if value is not None}
     DrawingOptions(**drawing)

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._files import atomic_write
+from ._files import atomic_write, check_writable
 
 FORMAT = "strokesynth-ink"
 VERSION = 1
@@ -308,6 +308,12 @@ def _formats() -> dict[str, tuple[Encode, Decode | None]]:
         ".json": (to_json, from_json),
         ".npz": (to_npz, from_npz),
     }
+
+
+def check_output(path: str | os.PathLike[str]) -> None:
+    """Raise what `Ink.save` would for this path, before there is ink: long work calls it first."""
+    _by_suffix(path, _formats(), "written to")
+    check_writable(path)
 
 
 def _by_suffix(path: str | os.PathLike[str], table: dict[str, T], what: str) -> T:

@@ -372,9 +372,9 @@ def _unfit(sample: Sample, text: str) -> str | None:
         return "text is not printable ASCII"
     if sample.source == "iam" and "#" in text:
         return "struck-out or unreadable writing (#)"
-    left, top, right, bottom = sample.ink.bounds
+    width, height = np.ptp(np.concatenate(sample.ink.strokes), axis=0)
     # One line of n characters is about 0.35 n times as wide as high, whatever its unit.
-    if len(text) >= 8 and right - left < 0.1 * len(text) * (bottom - top):
+    if len(text) >= 8 and width < 0.1 * len(text) * height:
         return "not one line: too high for its width"
     return None
 
@@ -385,13 +385,14 @@ def _several_rows(ink: Ink) -> bool:
     Then the strokes from some one on start to the left of what was written before and lie lower, on average.
     """
     counts = np.array([len(s) for s in ink.strokes])
-    middle = np.array([s[:, 1].mean() for s in ink.strokes])
-    left = np.array([s[0, 0] for s in ink.strokes[1:]])
-    right = np.maximum.accumulate([s[:, 0].max() for s in ink.strokes])[:-1]
+    points, first = np.concatenate(ink.strokes), np.cumsum(counts) - counts
+    middle = np.add.reduceat(points[:, 1], first) / counts
+    left = points[first[1:], 0]
+    right = np.maximum.accumulate(np.maximum.reduceat(points[:, 0], first))[:-1]
     before, sums = np.cumsum(counts)[:-1], np.cumsum(counts * middle)
-    after = ink.n_points - before
+    after = len(points) - before
     lower = (sums[-1] - sums[:-1]) / after - sums[:-1] / before
-    return bool(((lower > 1.3) & (left < right - 3) & (np.minimum(before, after) > 0.1 * ink.n_points)).any())
+    return bool(((lower > 1.3) & (left < right - 3) & (np.minimum(before, after) > 0.1 * len(points))).any())
 
 
 def _implausible(text: str, ink: Ink, limits: Limits) -> str | None:
