@@ -35,10 +35,11 @@ PIECE = 60
 """Characters written in one go, about; longer lines than people's are put together from pieces."""
 
 ATTEMPTS = 5
-"""How often a line is tried that runs away: whose window never reaches the end of the text."""
+"""How often a line is tried that runs away (its window never reaches the end of the text) or collapses."""
 
 WORD_GAP, LETTER_GAP = 2.0, 0.25  # between pieces, in x-heights; people leave about two between words
 _LETTERS_TO_LEVEL = 6
+_SPAN, _LEAST_ADVANCE = 8, 0.4  # characters; x-heights a character: see `_collapsed`
 _BATCH = 64  # lines written at once; more are hardly faster and only take memory
 _MAX_POINTS = 100_000
 
@@ -183,13 +184,15 @@ class Synthesizer:
             prime = (style.to_offsets(), self.alphabet.encode(f"{style.text} "))
             start[:2] = style.strokes[-1][-1]
         written: dict[_Piece, SampledLine] = {}
+        missing = pieces
         for attempt in range(ATTEMPTS):
-            missing = [piece for piece in pieces if piece not in written]
             for batch in (missing[k : k + _BATCH] for k in range(0, len(missing), _BATCH)):
                 codes = [self.alphabet.encode(piece.text, with_end=True) for piece in batch]
                 seeds = [_derived(entropy, piece.line, piece.start, attempt) for piece in batch]
                 lines = sample_lines(self.network, codes, seeds, bias=bias, prime=prime)
                 written |= {piece: line for piece, line in zip(batch, lines, strict=True) if line.finished}
+            # What only looks collapsed may be a row of dots: it is tried again, and kept if that does not help.
+            missing = [piece for piece in missing if piece not in written or _collapsed(written[piece])]
         for piece in pieces:
             if piece not in written:
                 raise SynthesisError(
@@ -281,6 +284,19 @@ def _ink(line: _Line) -> Ink:
         strokes += ink.strokes
         characters += ink.characters or ()
     return Ink.from_strokes(strokes, line.text, characters)
+
+
+def _collapsed(line: SampledLine) -> bool:
+    """Whether the pen stood still while the window went on: letters scribbled on one another.
+
+    Between characters that are `_SPAN` apart people move on by 0.55 x-heights a character and more, where the
+    network loses itself by 0.2.
+    """
+    x = np.cumsum(line.offsets[:, 0])
+    seen = np.unique(line.characters)
+    middle = np.array([np.median(x[line.characters == c]) for c in seen])
+    advance = (middle[_SPAN:] - middle[:-_SPAN]) / (seen[_SPAN:] - seen[:-_SPAN])
+    return bool((advance < _LEAST_ADVANCE).any())
 
 
 def _level(ink: Ink, text: str) -> Ink:

@@ -8,7 +8,8 @@ from small_networks import save_prediction, save_synthesis
 
 from strokesynth import Ink, load_synthesizer, synthesizer
 from strokesynth.alphabet import Alphabet
-from strokesynth.synthesizer import ATTEMPTS, PIECE, SynthesisError, _pieces
+from strokesynth.sampling import SampledLine
+from strokesynth.synthesizer import ATTEMPTS, PIECE, SynthesisError, _collapsed, _pieces
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLE = Ink.from_strokes([[[0, 0], [0.4, -1], [0.8, 0]], [[1.0, -0.5], [1.5, 0.1]]], "Ab")
@@ -147,6 +148,7 @@ def test_five_thousand_characters(writer):
 
 
 def test_pieces_go_on_in_one_hand(writer, monkeypatch):
+    monkeypatch.setattr(synthesizer, "_collapsed", lambda line: False)  # untrained networks scribble
     calls = spy(monkeypatch)
     text = "word " * 40
     writer.write(text, seed=1)
@@ -338,3 +340,36 @@ def test_missing_weights(folder, writer):
 def test_devices_that_are_not_there(folder):
     with pytest.raises(ValueError, match="device 'abacus' cannot be used here"):
         load_synthesizer(folder / "synthesis.safetensors", device="abacus")
+
+
+def sampled(advances: list[float]) -> SampledLine:
+    """A line of one point a character, each `advances` x-heights from the one before."""
+    offsets = np.zeros((len(advances), 3), np.float32)
+    offsets[:, 0] = advances
+    offsets[-1, 2] = 1.0
+    window = np.eye(len(advances), len(advances) + 1, dtype=np.float32)
+    return SampledLine(offsets, np.arange(len(advances)), window, True)
+
+
+def test_a_collapsed_line_is_one_whose_pen_stands_still():
+    assert not _collapsed(sampled([1.0] * 30))
+    assert not _collapsed(sampled([0.5] * 30))
+    assert not _collapsed(sampled([1.0] * 10 + [0.0] * 3 + [1.0] * 10))  # a late crossing, say
+    assert _collapsed(sampled([1.0] * 10 + [0.1] * 12 + [1.0] * 10))
+    assert not _collapsed(sampled([0.1] * 5))  # too short to tell
+
+
+def test_a_collapsed_line_is_written_again_and_kept_if_that_does_not_help(monkeypatch, writer):
+    tried = []
+
+    def collapse(network, codes, seeds, **_):
+        tried.append(tuple(seeds))
+        good = len(tried) == 3
+        return [sampled([1.0 if good else 0.1] * (len(c) - 1)) for c in codes]
+
+    monkeypatch.setattr("strokesynth.synthesizer.sample_lines", collapse)
+    ink = writer.write("abcdefghijklm", seed=1)
+    assert len(tried) == 3 and len(set(tried)) == 3 and ink.bounds[2] > 10
+    tried[:] = [()] * 3  # from now on all attempts collapse
+    ink = writer.write("abcdefghijklm", seed=1)
+    assert len(tried) == 3 + ATTEMPTS and ink.bounds[2] < 2
