@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from strokesynth.alphabet import fold
 from strokesynth.ink import Ink
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
-from strokesynth.normalize import estimate_baseline
 from strokesynth.sampling import SampledLine, sample_freely, sample_lines
 from strokesynth.weights_file import Weights, load_weights
 
@@ -307,6 +306,8 @@ def _level(ink: Ink, text: str) -> Ink:
     """
     if sum(c.isalnum() for c in text) < _LETTERS_TO_LEVEL:
         return ink
+    from strokesynth.normalize import estimate_baseline  # SciPy takes longer to import than a line to write
+
     baseline = estimate_baseline(ink, text, x_height=1.0)
     points = baseline.level(np.concatenate(ink.strokes).astype(np.float64))
     ends = np.cumsum([len(stroke) for stroke in ink.strokes])[:-1]
