@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
+from test_training import Clock
 
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
@@ -17,21 +18,10 @@ from strokesynth.ink import Ink
 from strokesynth.training import TrainingOptions, train
 
 
-class Ticks:
-    """Time that passes by one second at each look."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        self.now += 1.0
-        return self.now
-
-
 def run(rank: int, world: int, folder: str) -> None:
     import strokesynth.training
 
-    strokesynth.training.time = Ticks()  # type: ignore[assignment]
+    strokesynth.training.time = Clock()  # type: ignore[assignment]
     torch.set_num_threads(1)
     if world > 1:
         address = f"file://{folder}/rendezvous"
