@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._files import atomic_write, check_writable
+from ._xml import local_name, parse
 
 FORMAT = "strokesynth-ink"
 VERSION = 1
@@ -51,7 +52,7 @@ class Ink:
     def __post_init__(self) -> None:
         if self.text is not None and not isinstance(self.text, str):
             raise ValueError(f"the text of ink is a str or None, not {type(self.text).__name__}")
-        strokes = tuple(_stroke(s, i) for i, s in enumerate(self.strokes))
+        strokes = _strokes(self.strokes)
         if not strokes:
             raise ValueError("ink needs at least one stroke, and none was given")
         object.__setattr__(self, "strokes", strokes)
@@ -182,26 +183,39 @@ class Ink:
     # --- files -----------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> None:
-        """Write the ink to a file in the format its suffix names: .svg, .png, .pdf, .json or .npz.
+        """Write the ink to a file in the format its suffix names: .svg, .png, .pdf, .inkml, .json or .npz.
 
         options are those of `render.svg.to_svg`, `render.raster.to_png` and `render.raster.to_pdf`
-        (x_height_mm, stroke_width_mm, color, margin_mm, background; dpi for PNG).
+        (x_height_mm, stroke_width_mm, color, margin_mm, background; dpi for PNG) and of `render.inkml.encode`
+        (x_height_mm).
         The file appears whole or not at all, and the same ink gives the same bytes.
         Raises ValueError on an unknown suffix or an unwritable place, FileNotFoundError where the folder is missing.
         """
-        encode = _by_suffix(path, {suffix: pair[0] for suffix, pair in _formats().items()}, "written to")
-        data = encode(self, **options)
+        data = _by_suffix(path, _encoders(), "written to")(self, **options)
         with atomic_write(path) as temporary:
             temporary.write_bytes(data)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Ink:
-        """Read ink from a .json, .npz or .svg file that `save` wrote, exactly as it was saved.
+        """Read ink from a file, by its suffix.
 
-        Raises ValueError, naming the file, on an unknown suffix or contents that are not such ink.
+        .json, .npz  that `save` wrote.
+        .svg         that `save` wrote, or the stroked lines in that of other programs (see `render.svg_paths`).
+        .inkml       of any program (see `render.inkml`).
+        .xml         InkML, or a text line of IAM-OnDB: the root element tells.
+
+        What `save` wrote comes back exactly. Ink of other programs is in their units, or in millimetres:
+        `normalize` brings it to x-heights.
+        Raises ValueError, naming the file, on an unknown suffix, contents that are not such ink or a file that may
+        not be read; FileNotFoundError where there is none.
         """
-        decode = _by_suffix(path, {suffix: d for suffix, (_, d) in _formats().items() if d}, "read from")
-        data = Path(path).read_bytes()
+        decode = _by_suffix(path, _decoders(), "read from")
+        try:
+            data = Path(path).read_bytes()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ValueError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
         try:
             return decode(data)
         except ValueError as error:
@@ -297,22 +311,52 @@ Encode = Callable[..., bytes]
 Decode = Callable[[bytes], Ink]
 
 
-def _formats() -> dict[str, tuple[Encode, Decode | None]]:
-    """How each suffix is written and read; None where a format cannot be read back."""
-    from .render import raster, svg
+def _encoders() -> dict[str, Encode]:
+    """How ink is written to each suffix."""
+    from .render import inkml, raster, svg
 
     return {
-        ".svg": (svg.encode, svg.decode),
-        ".png": (raster.to_png, None),
-        ".pdf": (raster.to_pdf, None),
-        ".json": (to_json, from_json),
-        ".npz": (to_npz, from_npz),
+        ".svg": svg.encode,
+        ".png": raster.to_png,
+        ".pdf": raster.to_pdf,
+        ".inkml": inkml.encode,
+        ".json": to_json,
+        ".npz": to_npz,
     }
+
+
+def _decoders() -> dict[str, Decode]:
+    """How ink is read from each suffix."""
+    from .render import inkml, svg
+
+    return {
+        ".svg": svg.decode,
+        ".inkml": inkml.decode,
+        ".xml": _from_xml,
+        ".json": from_json,
+        ".npz": from_npz,
+    }
+
+
+def _from_xml(data: bytes) -> Ink:
+    """The ink in an .xml file, which may be InkML or a line of IAM-OnDB."""
+    from .datasets.iam import parse_strokes
+    from .render import inkml
+
+    root = parse(data)
+    if local_name(root) == "ink":
+        return inkml.from_element(root)
+    if local_name(root) == "WhiteboardCaptureSession":
+        return Ink.from_strokes(parse_strokes(data))
+    raise ValueError(
+        f"ink in an .xml file is InkML (<ink>) or a line of IAM-OnDB (<WhiteboardCaptureSession>), "
+        f"not <{local_name(root)}>"
+    )
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
     """Raise what `Ink.save` would for this path, before there is ink: long work calls it first."""
-    _by_suffix(path, _formats(), "written to")
+    _by_suffix(path, _encoders(), "written to")
     check_writable(path)
 
 
@@ -328,6 +372,21 @@ def _check_format(name: object, version: object) -> None:
         raise ValueError(f'not ink: "format" is {name!r}, not {FORMAT!r}')
     if version != VERSION:
         raise ValueError(f"ink of version {version!r}; this package reads version {VERSION}")
+
+
+def _strokes(given: Iterable[ArrayLike]) -> tuple[NDArray[np.float32], ...]:
+    """The strokes as read-only float32 arrays (n, 2), their own copies."""
+    strokes = tuple(given)
+    whole = [s for s in strokes if isinstance(s, np.ndarray) and s.dtype.kind == "f" and s.ndim == 2]
+    if not strokes or len(whole) < len(strokes) or not all(len(s) and s.shape[1] == 2 for s in whole):
+        return tuple(_stroke(s, i) for i, s in enumerate(strokes))
+    with np.errstate(over="ignore"):
+        points = np.concatenate(whole, dtype=np.float32, casting="same_kind")
+    if not np.isfinite(points).all():  # to be told which stroke it is
+        return tuple(_stroke(s, i) for i, s in enumerate(strokes))
+    points.flags.writeable = False
+    ends = np.cumsum([len(s) for s in whole]).tolist()
+    return tuple(points[start:end] for start, end in zip([0, *ends], ends, strict=False))
 
 
 def _stroke(stroke: ArrayLike, index: int) -> NDArray[np.float32]:

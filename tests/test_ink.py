@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from strokesynth.ink import Ink, from_json, from_npz, to_json, to_npz
+from strokesynth.render.inkml import encode as encode_inkml
 
 
 def random_ink(seed: int = 0, lengths: tuple[int, ...] = (9, 1, 2, 30), unit: float = 1.0) -> Ink:
@@ -167,7 +168,7 @@ def test_equality_sees_every_part():
 # --- files ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", [".json", ".npz", ".svg", ".SVG"])
+@pytest.mark.parametrize("suffix", [".json", ".npz", ".svg", ".SVG", ".inkml"])
 @pytest.mark.parametrize(
     "ink",
     [
@@ -185,7 +186,7 @@ def test_files_give_back_the_ink(tmp_path, suffix, ink):
     assert Ink.load(file) == ink
 
 
-@pytest.mark.parametrize("suffix", [".json", ".npz", ".svg", ".png", ".pdf"])
+@pytest.mark.parametrize("suffix", [".json", ".npz", ".svg", ".inkml", ".png", ".pdf"])
 def test_the_same_ink_gives_the_same_bytes(tmp_path, monkeypatch, suffix):
     for name, day in (("a", 1_000_000_000), ("b", 1_500_000_000)):
         monkeypatch.setattr("time.time", lambda day=day: day)
@@ -276,13 +277,51 @@ def test_load_names_the_file(tmp_path):
         Ink.load(tmp_path / "b.json")
 
 
+def test_xml_files_are_told_apart_by_their_root(tmp_path):
+    ink = random_ink()
+    file = tmp_path / "a.xml"
+    file.write_bytes(encode_inkml(ink))
+    assert Ink.load(file) == ink
+    points = '<Point x="993" y="3163" time="0.5"/><Point x="997" y="3168" time="0.6"/>'
+    file.write_text(
+        '<?xml version="1.0" encoding="ISO-8859-1"?><WhiteboardCaptureSession><WhiteboardDescription/><StrokeSet>'
+        f"<Stroke>{points}</Stroke><Stroke>{points[:36]}</Stroke></StrokeSet></WhiteboardCaptureSession>"
+    )
+    line = Ink.load(file)
+    assert [s.tolist() for s in line.strokes] == [[[993, 3163], [997, 3168]], [[993, 3163]]]
+    assert line.text is None
+    file.write_text("<html/>")
+    with pytest.raises(ValueError, match=r"a\.xml: .*<ink>.*<WhiteboardCaptureSession>.*not <html>"):
+        Ink.load(file)
+    file.write_text("<WhiteboardCaptureSession/>")
+    with pytest.raises(ValueError, match="at least one stroke"):
+        Ink.load(file)
+
+
+def test_files_that_may_not_be_read(tmp_path):
+    (tmp_path / "a.inkml").mkdir()
+    with pytest.raises(ValueError, match=r"cannot read .*a\.inkml': Is a directory"):
+        Ink.load(tmp_path / "a.inkml")
+    file = tmp_path / "b.json"
+    file.write_bytes(to_json(random_ink()))
+    file.chmod(0)
+    if os.access(file, os.R_OK):
+        pytest.skip("this user may read every file")
+    with pytest.raises(ValueError, match=r"cannot read .*b\.json': Permission denied"):
+        Ink.load(file)
+
+
 def test_suffixes_are_listed_when_unknown(tmp_path):
     ink = random_ink()
-    with pytest.raises(ValueError, match=r"written to \.svg, \.png, \.pdf, \.json, \.npz; .* '\.gif'"):
+    with pytest.raises(
+        ValueError, match=r"written to \.svg, \.png, \.pdf, \.inkml, \.json, \.npz; .* '\.gif'"
+    ):
         ink.save(tmp_path / "a.gif")
     with pytest.raises(ValueError, match="''"):
         ink.save(tmp_path / "a")
-    with pytest.raises(ValueError, match=r"read from \.svg, \.json, \.npz; .* '\.png'"):
+    with pytest.raises(ValueError, match="written to .* '.xml'"):  # which kind of XML?
+        ink.save(tmp_path / "a.xml")
+    with pytest.raises(ValueError, match=r"read from \.svg, \.inkml, \.xml, \.json, \.npz; .* '\.png'"):
         Ink.load(tmp_path / "a.png")
     assert os.listdir(tmp_path) == []
 

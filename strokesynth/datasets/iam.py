@@ -10,11 +10,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from xml.parsers import expat
 from xml.sax.saxutils import unescape
 
 import numpy as np
 
+from .._xml import scan
 from ..ink import Ink
 from ._archive import iter_files
 from .sample import ReadReport, Sample
@@ -61,7 +61,7 @@ def read_iam(path: str | Path, *, report: ReadReport | None = None) -> Iterator[
             continue
         text = transcripts[form][line - 1]
         try:
-            ink = Ink.from_strokes(_parse_strokes(content), text=text)
+            ink = Ink.from_strokes(parse_strokes(content), text=text)
         except ValueError as error:
             report.skip(id, str(error))
             continue
@@ -137,7 +137,7 @@ def _unpaired(archive: Path, transcripts: dict[str, list[str]]) -> dict[str, str
     return reasons
 
 
-def _parse_strokes(xml: bytes) -> list[np.ndarray]:
+def parse_strokes(xml: bytes) -> list[np.ndarray]:
     """Strokes, float32 (n, 2) each, of one line file. Raises ValueError if it is no such file."""
     values: list[str] = []  # x0, y0, x1, y1, …
     starts: list[int] = []  # index of the first point of each stroke
@@ -149,17 +149,9 @@ def _parse_strokes(xml: bytes) -> list[np.ndarray]:
         elif tag == "Stroke":
             starts.append(len(values) // 2)
 
-    def refuse(*_: object) -> None:  # the door to entity expansion; the files have no use for it
-        raise ValueError("XML with a document type declaration")
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = start
-    parser.StartDoctypeDeclHandler = refuse
     try:
-        parser.Parse(xml, True)
-        points = np.array(values, dtype=np.float32).reshape(-1, 2)
-    except expat.ExpatError as error:
-        raise ValueError(f"broken XML: {error}") from error
+        scan(xml, start)
     except KeyError as error:
         raise ValueError(f"a Point without {error}") from error
+    points = np.array(values, dtype=np.float32).reshape(-1, 2)
     return [stroke for stroke in np.split(points, starts)[1:] if len(stroke)]

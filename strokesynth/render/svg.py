@@ -3,20 +3,20 @@
 The sheet is sized in mm and its viewBox has one unit to the millimetre, so pen plotters and printers draw at
 scale. The points themselves, the text and the characters travel along as the JSON of `ink.to_json` in a
 `<metadata>` element, which is what `decode` reads: a saved SVG is the ink, not a picture of it. (Moving the
-paths in a drawing program therefore does not change what is read back.)
+paths in a drawing program therefore does not change what is read back.) SVG without it is read by `svg_paths`.
 """
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._xml import local_name, parse, writable
 from ..ink import Ink, from_json, to_json
-from . import Drawing, draw
+from . import Drawing, draw, svg_paths
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 METADATA_ID = "strokesynth-ink"
@@ -30,7 +30,7 @@ def to_svg(ink: Ink, **options: Any) -> str:
     root.insert(0, metadata)
     if ink.text is not None:
         title = ET.Element("title")
-        title.text = _xml_text(ink.text)
+        title.text = writable(ink.text)
         root.insert(0, title)
     return ET.tostring(root, encoding="unicode")
 
@@ -41,23 +41,17 @@ def encode(ink: Ink, **options: Any) -> bytes:
 
 
 def decode(data: bytes) -> Ink:
-    """The ink in an SVG file of `encode`.
+    """The ink in an SVG file: of `encode`, the ink as it was; of other programs, the lines that are stroked.
 
-    Raises ValueError on XML that is broken or declares a document type (and so could declare entities), and on
-    SVG that carries no ink.
+    Raises ValueError on XML that `_xml.parse` refuses, and on what is not SVG or has no such lines.
     """
-    parser = ET.XMLParser(target=_PlainTree())
-    try:
-        parser.feed(data)
-        root = parser.close()
-    except ET.ParseError as error:
-        raise ValueError(f"not whole XML ({error})") from error
+    root = parse(data)
+    if local_name(root) != "svg":
+        raise ValueError(f"SVG is expected, whose root element is <svg>; here it is <{local_name(root)}>")
     for element in root.iter(f"{{{NAMESPACE}}}metadata"):
         if element.get("id") == METADATA_ID:
             return from_json(element.text or "")
-    raise ValueError(
-        f"this SVG holds no ink: no <metadata id={METADATA_ID!r}>, which only our own files have"
-    )
+    return Ink.from_strokes(svg_paths.strokes(root))
 
 
 def drawing_element(drawing: Drawing) -> ET.Element:
@@ -89,17 +83,3 @@ def path_data(curves: NDArray[np.float64]) -> str:
 def _number(value: float) -> str:
     text = f"{value:.3f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
-
-
-def _xml_text(text: str) -> str:
-    """The text with what XML 1.0 cannot hold (control characters, half surrogates) replaced."""
-    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
-
-
-class _PlainTree(ET.TreeBuilder):
-    """A tree builder that stops at a document type, before any entity could be declared or expanded."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:
-        raise ValueError(
-            f"XML with a document type declaration (<!DOCTYPE {name}>) is refused; our SVG has none"
-        )
