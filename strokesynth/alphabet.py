@@ -7,7 +7,7 @@ codes 1 … 95 are the printable characters of ASCII, blank to tilde, in their o
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -26,7 +26,8 @@ _EQUIVALENTS = {
     "~": "∼",
     "...": "…",
     " ": "\u1680\u180e",
-    "": "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff",  # soft hyphen, zero-width and direction marks
+    # Soft hyphen; marks of zero width, direction and emoji.
+    "": "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f\ufeff",
 }
 _FOLD = str.maketrans({odd: ascii for ascii, odds in _EQUIVALENTS.items() for odd in odds})
 
@@ -150,20 +151,28 @@ class Alphabet:
         for position, character in enumerate(text):
             if character not in self._codes:
                 positions.setdefault(character, []).append(position)
-        reasons = [self._describe(c, where) for c, where in list(positions.items())[:_SHOWN]]
+        known = "printable ASCII" if self.characters == PRINTABLE_ASCII else repr(self.characters)
+        return (
+            f"the text has characters that cannot be written: {self.describe(positions)}. What can: {known}"
+        )
+
+    def describe(self, positions: Mapping[str, Sequence[int]], *, advise: bool = True) -> str:
+        """Characters that cannot be written, in words: names, positions (from 0) and what to do about each."""
+        reasons = [self._describe(c, where, advise) for c, where in list(positions.items())[:_SHOWN]]
         if len(positions) > _SHOWN:
             reasons.append(f"and {len(positions) - _SHOWN} more characters")
-        known = "printable ASCII" if self.characters == PRINTABLE_ASCII else repr(self.characters)
-        return f"the text has characters that cannot be written: {'; '.join(reasons)}. What can: {known}"
+        return "; ".join(reasons)
 
-    def _describe(self, character: str, where: list[int]) -> str:
+    def _describe(self, character: str, where: Sequence[int], advise: bool) -> str:
         name = unicodedata.name(character, "") or _CONTROLS.get(character, f"U+{ord(character):04X}")
         shown = ", ".join(map(str, where[:_SHOWN])) + (" …" if len(where) > _SHOWN else "")
+        found = f"{character!r} ({name}) at position{'s' * (len(where) > 1)} {shown}"
+        if not advise:
+            return found
         instead = self.suggest(character)
         advice = {None: "no near equivalent", "": "leave it out"}.get(instead, f"write {instead!r} instead")
-        if character in "\r\n":
-            advice = "write each line by itself"
-        return f"{character!r} ({name}) at position{'s' * (len(where) > 1)} {shown}: {advice}"
+        return f"{found}: {'write each line by itself' if character in _LINE_ENDS else advice}"
 
 
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _CONTROLS = {"\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN"}

@@ -31,6 +31,7 @@ baseline. It teaches the window to leave the last character once everything is w
 included; sampling stops just before it."""
 
 _NOISE_BLOCK = 64  # steps of random numbers drawn at once
+_UNSEEN = 1e-6  # weight of the window below which a text might as well not be there
 
 
 class SampledLine(NamedTuple):
@@ -122,9 +123,10 @@ def sample_lines(
     text = network.one_hot(torch.nn.utils.rnn.pad_sequence(texts, batch_first=True).to(device), lengths)
     biases = torch.as_tensor(bias, dtype=torch.float32, device=device).expand(batch)
     limits = torch.tensor([math.ceil(points_per_character * len(c)) for c in codes], device=device)
-    state, x = network.initial_state(batch), start_point(batch, device)
-    if prime is not None:
-        state, x = _prime_state(network, prime[0], text, state)
+    if prime is None:
+        state, x = network.initial_state(batch), start_point(batch, device)
+    else:
+        state, x = _prime_state(network, prime[0], text, len(before))
     noise = NoiseStreams(seeds)
     rows = torch.arange(batch, device=device)  # the lines still being written
     finished = torch.zeros(batch, dtype=torch.bool, device=device)
@@ -171,15 +173,27 @@ def sample_freely(
 
 
 def _prime_state(
-    network: SynthesisNetwork, offsets: NDArray[np.float32], text: Tensor, state: SynthesisState
+    network: SynthesisNetwork, offsets: NDArray[np.float32], text: Tensor, before: int
 ) -> tuple[SynthesisState, Tensor]:
-    """State after the network has seen real ink, and the ink's last point as the next input."""
+    """State after the network has seen real ink, and the ink's last point as the next input.
+
+    The first `before` characters of text (B, U, C) are those of the ink, the same in every line; only when the window
+    begins to see what comes after them do the lines part, and up to there one stands for all.
+    """
     batch = len(text)
-    real = torch.from_numpy(offsets).to(text.device)[:, None].expand(-1, batch, -1)
-    inputs = torch.cat([start_point(batch, text.device)[None], real[:-1]])
-    for x in network.standardize(inputs):
-        _, _, state = network.step(x, text, state)
-    return state, real[-1].clone()
+    real = torch.from_numpy(offsets).to(text.device)
+    inputs = network.standardize(torch.cat([start_point(1, text.device), real[:-1]]))
+    state, lines = network.initial_state(1), 1
+    for x in inputs:
+        _, phi, after = network.step(x.expand(lines, -1), text[:lines], state)
+        if lines < batch and phi[0, before:].sum() > _UNSEEN:
+            lines = batch
+            state = _select(state, torch.zeros(batch, dtype=torch.int64, device=text.device))
+            _, _, after = network.step(x.expand(lines, -1), text, state)
+        state = after
+    if lines < batch:
+        state = _select(state, torch.zeros(batch, dtype=torch.int64, device=text.device))
+    return state, real[-1].expand(batch, -1).clone()
 
 
 def _at_end(phi: Tensor, lengths: Tensor) -> Tensor:

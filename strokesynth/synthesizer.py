@@ -6,21 +6,25 @@ import itertools
 import math
 import operator
 import os
-import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from strokesynth.alphabet import fold
 from strokesynth.ink import Ink
+from strokesynth.lines import Line, Piece, after_style, collapsed, cut, put_together, window_of
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
 from strokesynth.sampling import SampledLine, sample_freely, sample_lines
+from strokesynth.spelling import OnUnsupported, spell, spell_all
+from strokesynth.style import Style
 from strokesynth.weights_file import Weights, load_weights
+
+if TYPE_CHECKING:
+    from strokesynth.page import Page
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -30,15 +34,9 @@ DEFAULT_BIAS = 1.0
 DEFAULT_FREE_BIAS = 0.5
 """Of `write_freely`."""
 
-PIECE = 60
-"""Characters written in one go, about; longer lines than people's are put together from pieces."""
-
 ATTEMPTS = 5
 """How often a line is tried that runs away (its window never reaches the end of the text) or collapses."""
 
-WORD_GAP, LETTER_GAP = 2.0, 0.25  # between pieces, in x-heights; people leave about two between words
-_LETTERS_TO_LEVEL = 6
-_SPAN, _LEAST_ADVANCE = 8, 0.4  # characters; x-heights a character: see `_collapsed`
 _BATCH = 64  # lines written at once; more are hardly faster and only take memory
 _MAX_POINTS = 100_000
 
@@ -54,37 +52,25 @@ class WritingTrace(NamedTuple):
     window: NDArray[np.float32]  # (n, U + 1) weight of each character, and of the end mark, at each point
 
 
-class _Piece(NamedTuple):
-    """A part of a line that is written in one go."""
-
-    line: int
-    start: int  # within the line
-    text: str  # single blanks only
-    places: tuple[int, ...]  # index in the line of each character
-    gap: float  # before it, in x-heights
-
-
-class _Line(NamedTuple):
-    """What was written for one text."""
-
-    text: str
-    pieces: list[tuple[_Piece, SampledLine]]
-
-
 class Synthesizer:
     """Writes text with the synthesis network, and without text with the prediction network.
 
-    Texts are folded to ASCII first (see `strokesynth.alphabet.fold`). The ink is normalised: x-height 1, baseline
-    y = 0, left edge x = 0; `ink.text` is the folded text, and `ink.characters` says for each point
-    which of its characters the pen was writing, never a blank.
+    The ink is normalised: x-height 1, baseline y = 0, left edge x = 0. `ink.text` is the text as it can be read,
+    composed (NFC), with typographic variants folded (`strokesynth.alphabet.fold`) and what no Latin letter
+    resembles spelled out (`strokesynth.spelling`); `ink.characters` says for each point which of
+    its characters the pen was writing, never a blank.
 
     Arguments that its methods share:
 
-    * bias: a number ≥ 0 that makes writing neater and less varied; None stands for `DEFAULT_BIAS`.
-    * style: ink that says its text (`ink.text`), normalised and resampled (`strokesynth.normalize.normalize`), up to
-      a line of it; the network reads it first and goes on in the same hand (Graves 2013, section 5.5).
+    * bias: a number ≥ 0 that makes writing neater and less varied; None stands for the style's, or `DEFAULT_BIAS`.
+    * style: the hand to write in: a name of `styles()`, a `Style`, or ink that says its text (`ink.text`), normalised
+      and resampled (`strokesynth.normalize.normalize`), up to a line of it. The network reads it first and
+      goes on in the same hand (Graves 2013, section 5.5), for every line and every call alike.
     * seed: a whole number ≥ 0. The same call with the same seed gives the same ink, bit for bit, on the same
       machine; None gives other ink every time.
+    * on_unsupported: what happens to characters that cannot be written (see `supported_characters`): "error" names
+      each with its position, "skip" leaves them out, "replace" writes the nearest there is (`Alphabet.suggest`)
+      or "?"; the last two with a UserWarning that names what was changed.
     """
 
     def __init__(self, weights: Weights, unconditional: str | os.PathLike[str] | None = None) -> None:
@@ -98,24 +84,31 @@ class Synthesizer:
         self._free_path = WEIGHTS / "prediction.safetensors" if unconditional is None else unconditional
 
     def write(
-        self, text: str, *, bias: float | None = None, style: Ink | None = None, seed: int | None = None
+        self,
+        text: str,
+        *,
+        bias: float | None = None,
+        style: str | Style | Ink | None = None,
+        seed: int | None = None,
+        on_unsupported: OnUnsupported = "error",
     ) -> Ink:
         """The text on one line, however long.
 
         Raises ValueError for a text that is empty, blank or has characters that cannot be written (named with
         their positions), and for arguments out of range; SynthesisError, a ValueError, if the network fails.
         """
-        (line,) = self._write([text], bias, style, seed)
-        return _ink(line)
+        (line,) = self._write([text], bias, style, seed, on_unsupported)
+        return put_together(line)[0]
 
     def write_lines(
         self,
         texts: Sequence[str],
         *,
         bias: float | None = None,
-        style: Ink | None = None,
+        style: str | Style | Ink | None = None,
         seed: int | None = None,
         one_hand: bool = False,
+        on_unsupported: OnUnsupported = "error",
     ) -> list[Ink]:
         """Each text on a line of its own, all in one batch. See `write`.
 
@@ -123,14 +116,28 @@ class Synthesizer:
         """
         if isinstance(texts, str):
             raise ValueError(f"texts is a list of lines, not one string: [{texts[:30]!r}], or call write()")
-        return [_ink(line) for line in self._write(list(texts), bias, style, seed, one_hand)]
+        lines = self._write(list(texts), bias, style, seed, on_unsupported, one_hand)
+        return [put_together(line)[0] for line in lines]
+
+    def write_page(self, text: str, **options: Any) -> Page:
+        """The text on pages of paper, all in one hand: see `strokesynth.page.write_page` for the options."""
+        from strokesynth.page import write_page
+
+        return write_page(self, text, **options)
 
     def trace(
-        self, text: str, *, bias: float | None = None, style: Ink | None = None, seed: int | None = None
+        self,
+        text: str,
+        *,
+        bias: float | None = None,
+        style: str | Style | Ink | None = None,
+        seed: int | None = None,
+        on_unsupported: OnUnsupported = "error",
     ) -> WritingTrace:
         """As `write`, with the window over the text at each point of the ink."""
-        (line,) = self._write([text], bias, style, seed)
-        return WritingTrace(_ink(line), _window(line))
+        (line,) = self._write([text], bias, style, seed, on_unsupported)
+        ink, origin = put_together(line)
+        return WritingTrace(ink, window_of(line, ink, origin))
 
     def write_freely(self, points: int = 700, *, bias: float | None = None, seed: int | None = None) -> Ink:
         """Writing of about so many points without a text: it looks like words and says nothing.
@@ -156,42 +163,54 @@ class Synthesizer:
         self,
         texts: list[str],
         bias: float | None,
-        style: Ink | None,
+        style: str | Style | Ink | None,
         seed: int | None,
+        on_unsupported: OnUnsupported,
         one_hand: bool = False,
-    ) -> list[_Line]:
-        texts = [self._readable(text, i if len(texts) > 1 else None) for i, text in enumerate(texts)]
-        bias = DEFAULT_BIAS if bias is None else _bias(bias)
-        style = None if style is None else self._usable(style)
+    ) -> list[Line]:
+        spellings = spell_all(texts, self.alphabet, on_unsupported)
+        given = None if style is None else Style.of(style)
+        if bias is None:
+            bias = DEFAULT_BIAS if given is None or given.bias is None else given.bias
+        bias = _bias(bias)
+        upright, lean = (None, None) if given is None else given.upright
+        hand = None if upright is None else self._readable(upright)
         entropy = _seed(seed)
-        lines = [_pieces(i, text) for i, text in enumerate(texts)]
+        lines = [cut(i, spelling.base) for i, spelling in enumerate(spellings)]
         hands = [list(itertools.chain(*lines))] if one_hand and lines else lines
         # The longest piece chooses the hand, in which the others go on.
         longest = [max(pieces, key=lambda piece: len(piece.text)) for pieces in hands]
-        written = self._sample(longest, bias, style, entropy)
+        written = self._sample(longest, bias, hand, entropy)
         for pieces, piece in zip(hands, longest, strict=True):
-            hand = style or Ink.from_offsets(written[piece].offsets, piece.text)
-            written |= self._sample([p for p in pieces if p is not piece], bias, hand, entropy)
-        return [_Line(text, [(p, written[p]) for p in line]) for text, line in zip(texts, lines, strict=True)]
+            own = hand or Ink.from_offsets(written[piece].offsets, piece.text)
+            written |= self._sample([p for p in pieces if p is not piece], bias, own, entropy)
+        return [
+            Line(
+                spelling, [(p, written[p], _derived(entropy, p.line, p.start, ATTEMPTS)) for p in line], lean
+            )
+            for spelling, line in zip(spellings, lines, strict=True)
+        ]
 
     def _sample(
-        self, pieces: list[_Piece], bias: float, style: Ink | None, entropy: int
-    ) -> dict[_Piece, SampledLine]:
+        self, pieces: list[Piece], bias: float, style: Ink | None, entropy: int
+    ) -> dict[Piece, SampledLine]:
         """Write the pieces; their offsets start from the origin. Raises SynthesisError if one never succeeds."""
-        prime, start = None, np.zeros(3, np.float32)
+        prime, start, blank = None, np.zeros(3, np.float32), ""
         if style is not None:
-            prime = (style.to_offsets(), self.alphabet.encode(f"{style.text} "))
+            prime, blank = (style.to_offsets(), self.alphabet.encode(style.text or "")), " "
             start[:2] = style.strokes[-1][-1]
-        written: dict[_Piece, SampledLine] = {}
+        written: dict[Piece, SampledLine] = {}
         missing = pieces
         for attempt in range(ATTEMPTS):
             for batch in (missing[k : k + _BATCH] for k in range(0, len(missing), _BATCH)):
-                codes = [self.alphabet.encode(piece.text, with_end=True) for piece in batch]
+                codes = [self.alphabet.encode(blank + piece.text, with_end=True) for piece in batch]
                 seeds = [_derived(entropy, piece.line, piece.start, attempt) for piece in batch]
                 lines = sample_lines(self.network, codes, seeds, bias=bias, prime=prime)
+                if style is not None:
+                    lines = [after_style(line, piece.text) for piece, line in zip(batch, lines, strict=True)]
                 written |= {piece: line for piece, line in zip(batch, lines, strict=True) if line.finished}
             # What only looks collapsed may be a row of dots: it is tried again, and kept if that does not help.
-            missing = [piece for piece in missing if piece not in written or _collapsed(written[piece])]
+            missing = [piece for piece in missing if piece not in written or collapsed(written[piece])]
         for piece in pieces:
             if piece not in written:
                 raise SynthesisError(
@@ -200,34 +219,13 @@ class Synthesizer:
             written[piece].offsets[0] += start
         return written
 
-    def _readable(self, text: str, line: int | None) -> str:
-        """The folded text, or ValueError; `line` is named where there are several."""
-        where = "" if line is None else f"line {line + 1}: "
-        if not isinstance(text, str):
-            raise ValueError(f"{where}the text is a str, not {type(text).__name__}")
-        folded = fold(text)
+    def _readable(self, style: Ink) -> Ink:
+        """The ink of a style as the network reads it: from the left edge on, with the base letters of its text."""
         try:
-            self.alphabet.check(folded)
-        except ValueError as error:
-            raise ValueError(f"{where}{error}") from None
-        return folded
-
-    def _usable(self, style: Ink) -> Ink:
-        """The style with its text as the network needs it, or ValueError."""
-        if style.text is None:
-            raise ValueError("style is ink that says its text, and here ink.text is None")
-        try:
-            text = " ".join(self._readable(style.text, None).split())
+            text = " ".join(spell(style.text or "", self.alphabet).base.split())
         except ValueError as error:
             raise ValueError(f"style: {error}") from None
-        left, top, right, bottom = style.bounds
-        height, density = bottom - top, style.n_points / len(text)
-        if not (height < 8 and abs(top + bottom) < 8 and right - left < 4 * (len(text) + 1) and density < 40):
-            raise ValueError(
-                f"style is not normalised ink: it is {height:.3g} high, from {top:.3g} to {bottom:.3g}, and "
-                f"{right - left:.3g} wide with {density:.0f} points a character; normalize(ink) makes it so"
-            )
-        return Ink(style.translate(-left, 0.0).strokes, text)
+        return Ink(style.translate(-style.bounds[0], 0.0).strokes, text)
 
 
 def load_synthesizer(
@@ -251,78 +249,6 @@ def load_synthesizer(
     return Synthesizer(
         load_weights(WEIGHTS / "synthesis.safetensors" if path is None else path, device), unconditional
     )
-
-
-def _pieces(line: int, text: str) -> list[_Piece]:
-    """The text in parts of about equal length, cut at blanks; within a word only where it is longer than a part."""
-    words = [match.span() for match in re.finditer(rf"\S{{1,{PIECE}}}", text)]
-    begin, length = words[0][0], words[-1][1] - words[0][0]
-    count = math.ceil(length / PIECE)
-    pieces = []
-    for _, part in itertools.groupby(words, lambda word: int((sum(word) / 2 - begin) / length * count)):
-        spans = list(part)
-        start, end = spans[0][0], spans[-1][1]
-        # Of several blanks in a row the first one stays.
-        places = tuple(i for i in range(start, end) if text[i - 1 : i + 1] != "  ")
-        gap = WORD_GAP if text[start - 1 : start] == " " else LETTER_GAP
-        pieces.append(_Piece(line, start, "".join(text[i] for i in places), places, gap))
-    return pieces
-
-
-def _ink(line: _Line) -> Ink:
-    """The pieces of a line side by side on one baseline."""
-    strokes: list[NDArray[np.float32]] = []
-    characters: list[NDArray[np.int32]] = []
-    right = 0.0
-    for piece, written in line.pieces:
-        inked = np.array([k for k, c in enumerate(piece.text) if c != " "])  # no point belongs to a blank
-        owner = np.array(piece.places)[inked[written.window[:, inked].argmax(1)]]
-        ink = _level(Ink.from_offsets(written.offsets, line.text, owner), piece.text)
-        ink = ink.translate(right + (piece.gap if strokes else 0.0) - ink.bounds[0], 0.0)
-        right = ink.bounds[2]
-        strokes += ink.strokes
-        characters += ink.characters or ()
-    return Ink.from_strokes(strokes, line.text, characters)
-
-
-def _collapsed(line: SampledLine) -> bool:
-    """Whether the pen stood still while the window went on: letters scribbled on one another.
-
-    Between characters that are `_SPAN` apart people move on by 0.55 x-heights a character and more, where the
-    network loses itself by 0.2.
-    """
-    x = np.cumsum(line.offsets[:, 0])
-    seen = np.unique(line.characters)
-    middle = np.array([np.median(x[line.characters == c]) for c in seen])
-    advance = (middle[_SPAN:] - middle[:-_SPAN]) / (seen[_SPAN:] - seen[:-_SPAN])
-    return bool((advance < _LEAST_ADVANCE).any())
-
-
-def _level(ink: Ink, text: str) -> Ink:
-    """The ink of `text` with its baseline straightened to y = 0.
-
-    The network sees movements, not places, so that its lines may climb or sag without its noticing. Text with too
-    few letters and digits to show where it stands is left alone.
-    """
-    if sum(c.isalnum() for c in text) < _LETTERS_TO_LEVEL:
-        return ink
-    from strokesynth.normalize import estimate_baseline  # SciPy takes longer to import than a line to write
-
-    baseline = estimate_baseline(ink, text, x_height=1.0)
-    points = baseline.level(np.concatenate(ink.strokes).astype(np.float64))
-    ends = np.cumsum([len(stroke) for stroke in ink.strokes])[:-1]
-    return Ink.from_strokes(np.split(points, ends), ink.text, ink.characters)
-
-
-def _window(line: _Line) -> NDArray[np.float32]:
-    """The windows of the pieces over the whole text; a piece's end mark is the blank after it."""
-    window = np.zeros((sum(len(w.offsets) for _, w in line.pieces), len(line.text) + 1), np.float32)
-    row = 0
-    for piece, written in line.pieces:
-        columns = [*piece.places, piece.places[-1] + 1]
-        window[row : row + len(written.window), columns] = written.window
-        row += len(written.window)
-    return window
 
 
 def _derived(entropy: int, line: int, start: int, attempt: int) -> int:

@@ -271,3 +271,22 @@ def test_terminal_point():
     line = with_terminal(offsets)
     assert np.array_equal(line[:-1], offsets)
     assert np.allclose(line[:, :2].sum(0), [3.0 + TERMINAL_GAP, 0.0]) and line[-1, 2] == 1.0
+
+
+def test_priming_one_line_for_all_of_them_changes_nothing():
+    """Against every line primed by itself: until the window sees the texts that follow, they are the same."""
+    network = synthesis(seed=3, advance=0.25)
+    with torch.no_grad():
+        network.first.b_p[3:6] = 3.0  # exponents of Gaussians a sixth of a character wide
+    prime = np.column_stack([np.random.default_rng(0).normal(0.2, 0.1, (40, 2)), np.zeros(40)])
+    before = np.array([3, 1, 4, 1, 5, 2, 6, 5, 3, 5] * 2)
+    texts = [codes(1, 2, 3), codes(4, 5, 6, 7, 8, 1), codes(8)]
+    batches = []
+    step = network.step
+    network.step = lambda x, text, state: batches.append(len(x)) or step(x, text, state)
+    options = {"bias": 0.5, "prime": (prime.astype(np.float32), before), "points_per_character": 4.0}
+    together = sample_lines(network, texts, [1, 2, 3], **options)
+    assert batches[:5] == [1] * 5 and 3 in batches
+    for i in range(3):
+        (alone,) = sample_lines(network, texts[i : i + 1], [i + 1], **options)
+        np.testing.assert_allclose(together[i].offsets, alone.offsets, atol=1e-4)

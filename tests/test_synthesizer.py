@@ -8,8 +8,10 @@ from small_networks import save_prediction, save_synthesis
 
 from strokesynth import Ink, load_synthesizer, synthesizer
 from strokesynth.alphabet import Alphabet
+from strokesynth.lines import cut
 from strokesynth.sampling import SampledLine
-from strokesynth.synthesizer import ATTEMPTS, PIECE, SynthesisError, _collapsed, _pieces
+from strokesynth.style import Style, styles
+from strokesynth.synthesizer import ATTEMPTS, SynthesisError
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLE = Ink.from_strokes([[[0, 0], [0.4, -1], [0.8, 0]], [[1.0, -0.5], [1.5, 0.1]]], "Ab")
@@ -93,50 +95,12 @@ def test_trace_has_the_window_behind_every_point(writer):
 # --- long lines --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "short",
-        "  two   words ",
-        "x" * PIECE,
-        "x" * (PIECE + 1),
-        "y" * 1000,
-        "a word and " + "z" * 150 + " then  on " * 20,
-        "it was the best of times, " * 200,
-    ],
-)
-def test_pieces_cover_the_text_once(text):
-    pieces = _pieces(7, text)
-    covered = [i for piece in pieces for i in piece.places]
-    assert covered == sorted(set(covered))
-    assert [i for i in covered if text[i] != " "] == [i for i, c in enumerate(text) if c != " "]
-    for piece in pieces:
-        assert piece.line == 7
-        assert piece.text == "".join(text[i] for i in piece.places) == " ".join(piece.text.split())
-        # A piece can be longer by half a word at each end, where no word is longer than a piece.
-        assert len(piece.text) <= 2 * PIECE
-        assert piece.start == piece.places[0]
-    if len(text.strip()) <= PIECE:
-        assert len(pieces) == 1
-
-
-def test_ordinary_pieces_are_of_even_length():
-    lengths = [len(piece.text) for piece in _pieces(0, "it was the best of times, " * 200)]
-    assert max(lengths) <= PIECE + 6 and min(lengths) >= PIECE - 10
-
-
-def test_words_are_cut_only_where_they_must_be():
-    pieces = _pieces(0, "begin " + "x" * 100 + " end")
-    assert [piece.gap for piece in pieces[1:]] == [synthesizer.LETTER_GAP]
-    assert all(piece.gap == synthesizer.WORD_GAP for piece in _pieces(0, "many words " * 30)[1:])
-
-
 def test_five_thousand_characters(writer):
     text = ("The quick brown fox jumps over a lazy dog, " * 120)[:5000]
     ink = writer.write(text, seed=1)
     assert ink.text == text and ink.bounds[0] == 0.0
     owner = owners(ink)
-    pieces = _pieces(0, text)
+    pieces = cut(0, text)
     edges = [piece.start for piece in pieces[1:]]
     part = np.searchsorted(edges, owner, side="right")
     assert np.array_equal(np.unique(part), np.arange(len(pieces)))
@@ -148,14 +112,14 @@ def test_five_thousand_characters(writer):
 
 
 def test_pieces_go_on_in_one_hand(writer, monkeypatch):
-    monkeypatch.setattr(synthesizer, "_collapsed", lambda line: False)  # untrained networks scribble
+    monkeypatch.setattr(synthesizer, "collapsed", lambda line: False)  # untrained networks scribble
     calls = spy(monkeypatch)
     text = "word " * 40
     writer.write(text, seed=1)
     (first,), others = calls[0]["texts"], calls[1]["texts"]
     assert calls[0]["prime"] is None
-    assert calls[1]["prime"] == first + " "
-    assert len(others) == len(_pieces(0, text)) - 1
+    assert calls[1]["prime"] == first
+    assert len(others) == len(cut(0, text)) - 1
 
 
 def spy(monkeypatch):
@@ -179,7 +143,7 @@ def spy(monkeypatch):
 def test_style_primes_every_piece(writer, monkeypatch):
     calls = spy(monkeypatch)
     inks = writer.write_lines(["one", "two " * 20], style=STYLE, seed=1)
-    assert {call["prime"] for call in calls} == {"Ab "}
+    assert {call["prime"] for call in calls} == {"Ab"}
     assert [ink.text for ink in inks] == ["one", "two " * 20]
     assert [ink.bounds[0] for ink in inks] == [0.0, 0.0]
 
@@ -200,15 +164,17 @@ def test_lines_in_one_hand_follow_the_longest(writer, monkeypatch):
     calls = spy(monkeypatch)
     inks = writer.write_lines(["Dear Ada,", "thank you for the letter.", "Yours"], seed=1, one_hand=True)
     assert [ink.text for ink in inks] == ["Dear Ada,", "thank you for the letter.", "Yours"]
-    assert [call["texts"] for call in calls] == [["thank you for the letter."], ["Dear Ada,", "Yours"]]
-    assert calls[1]["prime"] == "thank you for the letter. "
+    assert [call["texts"] for call in calls] == [["thank you for the letter."], [" Dear Ada,", " Yours"]]
+    assert calls[1]["prime"] == "thank you for the letter."
 
 
 @pytest.mark.parametrize(
     ("style", "message"),
     [
         (Ink.from_strokes(STYLE.strokes), "ink.text is None"),
-        (Ink.from_strokes(STYLE.strokes, "Äb"), "style: .*'Ä'"),
+        (Ink.from_strokes(STYLE.strokes, "漢b"), "style: .*'漢'"),
+        ("no such", "there is no style 'no such'; there are "),
+        (7, "a name of styles.., a Style or Ink, not int"),
         (STYLE.scale(20.0), r"not normalised ink: it is 22 high, from -20 to 2"),
         (STYLE.translate(0.0, 300.0), "not normalised ink"),
         (Ink.from_strokes([np.linspace([0, 0], [1, -1], 100)], "A"), "100 points a character"),
@@ -217,6 +183,52 @@ def test_lines_in_one_hand_follow_the_longest(writer, monkeypatch):
 def test_styles_that_cannot_be_used(writer, style, message):
     with pytest.raises(ValueError, match=message):
         writer.write("one", style=style)
+
+
+def test_a_style_is_given_by_name_itself_or_as_ink(writer, monkeypatch):
+    calls = spy(monkeypatch)
+    name = styles()[0]
+    own = Style.of(name)
+    assert writer.write("one", style=name, seed=1) == writer.write("one", style=own, seed=1)
+    assert calls[0]["prime"] == own.ink.text and calls[0]["texts"] == [" one"]
+    assert writer.write("one", style=Style("mine", STYLE), seed=1) == writer.write("one", style=STYLE, seed=1)
+
+
+def test_a_style_may_have_a_bias(writer):
+    neat = Style("neat", STYLE, bias=3.0)
+    assert writer.write("one", style=neat, seed=1) == writer.write("one", style=STYLE, bias=3.0, seed=1)
+    assert writer.write("one", style=neat, bias=0, seed=1) == writer.write("one", style=STYLE, bias=0, seed=1)
+
+
+def test_accents_in_the_text_of_a_style(writer, monkeypatch):
+    calls = spy(monkeypatch)
+    writer.write("one", style=Ink.from_strokes(STYLE.strokes, "Ä\u00a0b"), seed=1)
+    assert calls[0]["prime"] == "A b"
+
+
+# --- any text ----------------------------------------------------------------------------------------
+
+
+def test_accented_text(writer):
+    text = "naïve Čapek"
+    plain, ink = writer.write("naive Capek", seed=3), writer.write(text, seed=3)
+    assert ink.text == text and {ink.text[i] for i in owners(ink)} == set("naïveČapek")
+    # What the network writes is the same, but for a dot that gives way to the marks.
+    marked = ink.n_points - sum((owners(ink) == i).sum() for i, c in enumerate(text) if c in "ïČ")
+    assert marked == plain.n_points - sum((owners(plain) == i).sum() for i, c in enumerate(text) if c in "ïČ")
+    assert ink == writer.write("nai\u0308ve C\u030capek", seed=3)
+    traced, window = writer.trace(text, seed=3)
+    assert traced == ink and window.shape == (ink.n_points, len(text) + 1)
+
+
+def test_unsupported_characters(writer):
+    with pytest.raises(ValueError, match="'漢' .*at position 4"):
+        writer.write("one 漢", seed=1)
+    with pytest.warns(UserWarning, match="left out: '漢'"):
+        assert writer.write("one漢", seed=1, on_unsupported="skip") == writer.write("one", seed=1)
+    with pytest.warns(UserWarning, match="replaced: line 2: '→'"):
+        inks = writer.write_lines(["one", "a→b"], seed=1, on_unsupported="replace")
+    assert inks[1].text == "a->b"
 
 
 # --- lines that run away ---------------------------------------------------------------------------------
@@ -269,7 +281,7 @@ def test_a_window_that_stands_still_is_an_error(tmp_path):
     [
         ("", "empty"),
         ("   ", "only blanks"),
-        ("naïve", r"'ï' .* at position 2: write 'i' instead"),
+        ("na→ve", r"'→' .* at position 2: write '->' instead"),
         ("two\nlines", "write each line by itself"),
         (None, "a str, not NoneType"),
     ],
@@ -349,14 +361,6 @@ def sampled(advances: list[float]) -> SampledLine:
     offsets[-1, 2] = 1.0
     window = np.eye(len(advances), len(advances) + 1, dtype=np.float32)
     return SampledLine(offsets, np.arange(len(advances)), window, True)
-
-
-def test_a_collapsed_line_is_one_whose_pen_stands_still():
-    assert not _collapsed(sampled([1.0] * 30))
-    assert not _collapsed(sampled([0.5] * 30))
-    assert not _collapsed(sampled([1.0] * 10 + [0.0] * 3 + [1.0] * 10))  # a late crossing, say
-    assert _collapsed(sampled([1.0] * 10 + [0.1] * 12 + [1.0] * 10))
-    assert not _collapsed(sampled([0.1] * 5))  # too short to tell
 
 
 def test_a_collapsed_line_is_written_again_and_kept_if_that_does_not_help(monkeypatch, writer):
