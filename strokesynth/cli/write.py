@@ -1,0 +1,248 @@
+"""``generate.py`` and ``strokesynth write``: text in, handwriting out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from strokesynth._files import atomic_write, check_writable
+from strokesynth.cli._guard import guarded
+from strokesynth.cli.page import PAGE_ONLY, add_page_arguments, write_pages
+
+if TYPE_CHECKING:
+    from strokesynth.ink import Ink
+    from strokesynth.style import Style
+    from strokesynth.synthesizer import Synthesizer
+
+LINE_PITCH = 4.2  # from baseline to baseline, in x-heights: people's lines reach about 2.5 up and 1.5 down
+_PICTURES = (".svg", ".png", ".pdf")
+_WINDOW_CHARACTERS = 200  # of which a picture of the window can still be looked at
+
+
+def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
+    """``generate.py`` and ``strokesynth write``."""
+    from strokesynth.layout import X_HEIGHT
+    from strokesynth.render import DrawingOptions
+    from strokesynth.render.sheets import SheetOptions
+    from strokesynth.spelling import OnUnsupported
+
+    parser = argparse.ArgumentParser(
+        prog,
+        description="Write a text by hand.",
+        epilog="Each line of the text is written on a line of its own, all in one hand; with --page they are "
+        "broken to fit the paper, and blank lines end paragraphs. The same seed writes the same ink.",
+    )
+    parser.add_argument("text", nargs="?", help="what to write; - reads it from stdin, and so does a pipe")
+    parser.add_argument("--file", metavar="FILE", help="read the text from this file (UTF-8)")
+    parser.add_argument(
+        "--page", metavar="FILE", help="write the text in this file on pages of paper (- for stdin)"
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE",
+        action="append",
+        required=True,
+        help="picture (.svg, .png, .pdf) or ink (.inkml, .json, .npz) to write; may be given several times",
+    )
+    group = parser.add_argument_group("writing")
+    group.add_argument("--bias", type=float, metavar="X", help="neatness: 0 is as trained, 2 is very regular")
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="a whole number from 0 on; without it, always new"
+    )
+    group.add_argument("--style", metavar="NAME", help="a hand by its name, or a file with a style or ink")
+    group.add_argument("--list-styles", action=_ListStyles, help="show the names of the hands there are")
+    group.add_argument(
+        "--on-unsupported",
+        choices=get_args(OnUnsupported),
+        default="error",
+        help="what to do about characters that cannot be written (%(default)s)",
+    )
+    group.add_argument("--unconditional", action="store_true", help="let the network scribble without a text")
+    group.add_argument("--points", type=int, metavar="N", help="how much it scribbles, in pen points (700)")
+    group.add_argument("--weights", metavar="FILE", help="in place of those in the package")
+    group = parser.add_argument_group("drawing")
+    group.add_argument(
+        "--x-height-mm",
+        type=float,
+        metavar="MM",
+        help=f"({DrawingOptions.x_height_mm}; pages: by the rules, or {X_HEIGHT})",
+    )
+    group.add_argument(
+        "--stroke-width",
+        type=float,
+        metavar="MM",
+        help=f"({DrawingOptions.stroke_width_mm}; pages: {SheetOptions.stroke_width_mm})",
+    )
+    group.add_argument("--color", help=f"#rrggbb or a CSS name ({DrawingOptions.color})")
+    group.add_argument(
+        "--attention", metavar="FILE", help="also draw the window over the text (.png, .pdf, .svg)"
+    )
+    add_page_arguments(parser)
+    args = parser.parse_args(argv)
+    if args.page is None:
+        for name in PAGE_ONLY:
+            if getattr(args, name) is not None:
+                parser.error(f"--{name.replace('_', '-')} goes with --page")
+    else:
+        for name in ("text", "file", "attention"):
+            if getattr(args, name) is not None:
+                parser.error(f"--page names the text: leave out {name if name == 'text' else '--' + name}")
+    if args.unconditional:
+        for name in ("text", "file", "page", "style", "attention"):
+            if getattr(args, name) is not None:
+                parser.error(
+                    f"--unconditional writes no text: leave out {name if name == 'text' else '--' + name}"
+                )
+    elif args.points is not None:
+        parser.error("--points goes with --unconditional")
+    elif args.text is not None and args.file is not None:
+        parser.error("give the text or --file, not both")
+    elif args.text is None and args.file is None and args.page is None and sys.stdin.isatty():
+        parser.error("there is no text: give it as an argument, with --file or through a pipe")
+
+    def work() -> None:
+        with _warnings_in_one_line(parser.prog):
+            (_generate if args.page is None else _generate_page)(args)
+
+    return guarded(parser.prog, work)
+
+
+def _generate_page(args: argparse.Namespace) -> None:
+    style = None if args.style is None else _style(args.style)
+    text = _read_text("-", None) if args.page == "-" else _read_text(None, args.page)
+
+    def load() -> Synthesizer:
+        from strokesynth.synthesizer import load_synthesizer
+
+        return load_synthesizer(args.weights)
+
+    write_pages(
+        args, text, load, bias=args.bias, style=style, seed=args.seed, on_unsupported=args.on_unsupported
+    )
+
+
+def _generate(args: argparse.Namespace) -> None:
+    from strokesynth.ink import check_output
+    from strokesynth.render import DrawingOptions
+
+    # What can be wrong with the call is found before the work.
+    for path in args.out:
+        check_output(path)
+    drawing = {"x_height_mm": args.x_height_mm, "stroke_width_mm": args.stroke_width, "color": args.color}
+    drawing = {name: value for name, value in drawing.items() if value is not None}
+    DrawingOptions(**drawing)
+    if args.attention is not None:
+        if Path(args.attention).suffix.lower() not in _PICTURES:
+            raise ValueError(f"{args.attention}: the window can be drawn as {', '.join(_PICTURES)}")
+        check_writable(args.attention)
+    lines = [] if args.unconditional else _read_text(args.text, args.file).splitlines()
+    if args.attention is not None and (len(lines) != 1 or len(lines[0]) > _WINDOW_CHARACTERS):
+        raise ValueError(f"--attention shows one line of at most {_WINDOW_CHARACTERS} characters")
+    style = None if args.style is None else _style(args.style)
+
+    from strokesynth.synthesizer import load_synthesizer
+
+    synthesizer = load_synthesizer(None if args.unconditional else args.weights, unconditional=args.weights)
+    options: dict[str, Any] = {"bias": args.bias, "seed": args.seed}
+    window = None
+    if args.unconditional:
+        ink = synthesizer.write_freely(700 if args.points is None else args.points, **options)
+    else:
+        options |= {"style": style, "on_unsupported": args.on_unsupported}
+        if args.attention is not None:
+            ink, window = synthesizer.trace(lines[0], **options)
+        else:
+            ink = _write_all(synthesizer, lines, **options)
+    for path in args.out:
+        ink.save(path, **(drawing if Path(path).suffix.lower() in _PICTURES else {}))
+    if window is not None:
+        from strokesynth.plots import plot_attention
+
+        with atomic_write(args.attention) as temporary:
+            plot_attention(window, ink.text or "", ink).savefig(temporary)
+
+
+def _read_text(text: str | None, file: str | None) -> str:
+    """The text from the argument, the file, or stdin."""
+    if text is not None and text != "-":
+        return text
+    try:
+        return sys.stdin.read() if file is None else Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file or 'stdin'} is not text in UTF-8: {error}") from None
+
+
+def _style(name: str) -> str | Style | Ink:
+    """A hand by its name, or what the file of that name holds: a style, or ink."""
+    from strokesynth.ink import Ink
+    from strokesynth.style import FORMAT, Style, styles
+
+    path = Path(name)
+    if name in styles() or not (path.suffix or path.exists()):
+        return Style.of(name)
+    if path.suffix.lower() == ".json" and FORMAT.encode() in path.read_bytes()[:200]:
+        return Style.load(path)
+    return Ink.load(path)
+
+
+class _ListStyles(argparse.Action):
+    """Prints the names of the styles, like --help, whatever else is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from strokesynth.style import styles
+
+        print(*styles(), sep="\n")
+        parser.exit()
+
+
+@contextmanager
+def _warnings_in_one_line(prog: str) -> Iterator[None]:
+    """Show what the library warns its users of without a line of its source."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **_: Any) -> None:
+        if category is UserWarning:
+            print(f"{prog}: warning: {message}", file=sys.stderr)
+        else:
+            before(message, category, *place, **_)
+
+    with warnings.catch_warnings():
+        before = warnings.showwarning
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _write_all(synthesizer: Synthesizer, lines: list[str], **options: Any) -> Ink:
+    """The lines in one hand, one below another; empty ones leave their place empty."""
+    from strokesynth.ink import Ink
+    from strokesynth.spelling import spell
+
+    if len(lines) < 2:
+        return synthesizer.write("".join(lines), **options)
+    rows = [row for row, line in enumerate(lines) if line.strip()]
+    for row in rows:
+        try:
+            spell(lines[row], synthesizer.alphabet, options["on_unsupported"])
+        except ValueError as error:
+            raise ValueError(f"line {row + 1}: {error}") from None
+    if not rows:
+        raise ValueError(f"all {len(lines)} lines of the text are empty: there is nothing to write")
+    inks = synthesizer.write_lines([lines[row] for row in rows], one_hand=True, **options)
+    strokes: list[Any] = []
+    characters: list[Any] = []
+    text = ""
+    for row, ink in zip(rows, inks, strict=True):
+        text += "\n" * (row - text.count("\n"))
+        strokes += ink.translate(0.0, row * LINE_PITCH).strokes
+        characters += [indices + len(text) for indices in ink.characters or ()]
+        text += ink.text or ""
+    return Ink.from_strokes(strokes, text, characters)
