@@ -16,7 +16,8 @@ from strokesynth.alphabet import Alphabet
 from strokesynth.corpus import Corpus, batches, collate
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs, squared_error
-from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork, build_network
+from strokesynth.nn.networks import build_network
+from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
 from strokesynth.sampling import sample_freely, sample_lines, start_point, with_terminal
 from strokesynth.weights_file import save_weights
 
@@ -72,8 +73,9 @@ class HandwritingTask:
         kinds = ["valid", *self.validation]
         self.figures = tuple(name for kind in kinds for name in _averages(f"{kind}_", np.ones(4)))
         mean, std = self._statistics()
-        self.network.offset_mean.copy_(mean)
-        self.network.offset_std.copy_(std)
+        pen = cast(PredictionNetwork | SynthesisNetwork, self.network)
+        pen.offset_mean.copy_(mean)
+        pen.offset_std.copy_(std)
 
     def _statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the training offsets (dx, dy), over at most 3,000 lines of them."""

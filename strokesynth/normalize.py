@@ -26,6 +26,8 @@ SPREAD_TIGHT, SPREAD_LOOSE = 0.13, 0.28
 HALF = 60  # cells of the grid search to either side
 OUTLIER_DENSITY = 0.1 / 0.9 / 4.0  # one extremum in ten lies anywhere within four x-heights
 KNOT, START, WALK = 2.5, 0.4, 0.15  # drift: x-heights between knots, its deviation at the start and per knot
+MOST_KNOTS = 4000  # a line ten times as long as any; its x-height is wrong
+LEAST = 25.0, 12.0, 400.0  # the x-height is at least a stroke's width, all height, all width divided by these
 SLOPE_SPREAD = 0.04  # standard deviation of the slope of a baseline (IAM-OnDB: median -0.02, 1 % beyond 0.1)
 SLOPES = np.tan(np.deg2rad(np.arange(-12.0, 12.01, 0.75)))
 
@@ -155,6 +157,14 @@ def _rough_height(points: Floats) -> float:
     return 1.2 * float(spread[np.argmin(cost)])
 
 
+def _least_height(points: Floats, lengths: Ints) -> float:
+    """What the x-height cannot be much below: a lone dash has no height of its own to tell."""
+    first = np.cumsum(lengths) - lengths
+    low, high = np.minimum.reduceat(points, first), np.maximum.reduceat(points, first)
+    width, height = high.max(axis=0) - low.min(axis=0)
+    return float(max((high - low)[:, 0].max() / LEAST[0], height / LEAST[1], width / LEAST[2]))
+
+
 def _extrema(points: Floats, lengths: Ints, least: float) -> tuple[Floats, Floats]:
     """Local bottoms and tops (n, 3): x, y and prominence, at least `least`; the ends of strokes count too."""
     last = np.cumsum(lengths) - 1
@@ -193,7 +203,7 @@ def _fit(points: Floats, lengths: Ints, rough: float, text: str | None, x_height
     letters = [character for character in text or "" if not character.isspace()]
     if letters and all(character in _MARKS for character in letters):
         return _fit_marks(points, letters, x_height)
-    rough = x_height or rough
+    rough = x_height or max(rough, _least_height(points, lengths))
     if rough <= 0 or not np.isfinite(rough):
         rough = max(float(np.ptp(points[:, 1])), float(np.ptp(points[:, 0])))
     if rough <= 0:
@@ -321,9 +331,9 @@ def _drift(
     A random walk over knots, each seen through the extrema around it: found by dynamic programming (Viterbi)
     over a grid of heights, then smoothed.
     """
-    knots = np.arange(x.min(), x.max() + KNOT, KNOT)
-    if len(knots) < 5:
+    if not 3 * KNOT < np.ptp(x) < MOST_KNOTS * KNOT:
         return np.zeros(0), np.zeros(0)
+    knots = np.arange(x.min(), x.max() + KNOT, KNOT)
     grid = np.arange(-1.5, 1.51, 0.1)
     # Log-likelihood of a top and of a bottom as a table over its height, -5 ... 5 x-heights.
     heights = np.arange(-5.0, 5.01, 0.05)

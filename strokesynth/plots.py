@@ -135,6 +135,57 @@ def plot_attention(window: ArrayLike, text: str, ink: Ink | None = None, *, widt
     return figure
 
 
+def plot_posteriors(
+    probabilities: ArrayLike,
+    positions: ArrayLike,
+    characters: str,
+    ink: Ink | None = None,
+    *,
+    least: float = 0.05,
+    width: float = 12.0,
+) -> Figure:
+    """What a recogniser sees along the ink: a stem for each character at each frame, below the ink.
+
+    probabilities: (T, 1 + U), of the CTC blank and of each of the U characters. positions: (T, 2), where the pen is at
+    each frame. characters: the U characters. ink: in the units of the positions; coloured by its `characters` where it
+    has any. least: smallest probability that is drawn.
+    Raises ValueError where the shapes do not fit.
+    """
+    p, at = np.asarray(probabilities, dtype=np.float64), np.asarray(positions, dtype=np.float64)
+    if p.ndim != 2 or p.shape[1] != 1 + len(characters) or at.shape != (len(p), 2):
+        raise ValueError(
+            f"expected probabilities (T, {1 + len(characters)}) of the blank and {len(characters)} characters, "
+            f"and positions (T, 2); got {p.shape} and {at.shape}"
+        )
+    above = 0.0 if ink is None else _height(ink, width)
+    figure = Figure(figsize=(width, 2.4 + above), dpi=100, layout="constrained")
+    if ink is None:
+        ax = figure.subplots()
+    else:
+        # Not at equal scales by force: the frames have to stand below the ink they belong to.
+        drawn, ax = figure.subplots(2, 1, height_ratios=(above, 2.4), sharex=True)
+        _draw_coloured(drawn, ink, "character" if ink.characters is not None else None)
+        left, top, right, bottom = ink.bounds
+        drawn.set_ylim(bottom + 0.5, top - 0.5)
+        drawn.axis("off")
+        ax.set_xlim(left - 0.5, right + 0.5)
+    frames, codes = np.nonzero(p[:, 1:] >= least)
+    x, y = at[frames, 0], p[frames, codes + 1]
+    colors = [COLORS[c % len(COLORS)] for c in codes]
+    ax.vlines(x, 0.0, y, colors=colors, linewidths=2.0)
+    for place, height, code, color in zip(x, y, codes, colors, strict=True):
+        if height >= 0.3 or height >= 3 * least:
+            mark = characters[code] if characters[code] != " " else "␣"
+            ax.text(place, height + 0.03, _plain(mark), color=color, fontsize=9, ha="center")
+    ax.set_ylim(0.0, 1.2)
+    ax.set_yticks([0.0, 0.5, 1.0])
+    ax.set_ylabel("probability")
+    ax.set_xlabel("place of the pen, x-heights")
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    return figure
+
+
 def plot_density(
     log_density: ArrayLike | Callable[[NDArray[np.float64]], ArrayLike],
     extent: tuple[float, float, float, float],

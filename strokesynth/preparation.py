@@ -1,7 +1,8 @@
 """From handwriting databases to a corpus: read, normalise, leave out what would teach nonsense, report.
 
 Lines are normalised in groups of one writer (an IAM-OnDB form, some consecutive UNIPEN samples), because the
-x-height of one short line is uncertain and that of several is not.
+x-height of one short line is uncertain and that of several is not. A recogniser's corpus is judged in the same
+way, but holds each line as the recogniser will meet it: normalised by itself, without a look at its text.
 """
 
 from __future__ import annotations
@@ -66,11 +67,11 @@ LIMITS = {
     "recognition": Limits(7.0, 5.0, (2.0, 60.0), (0.2, 4.0), 2.2, 2500),
 }
 
-# What a generation corpus has of pieces; a recogniser takes the words as they are.
-COMPOSED_POINTS = 4_200_000
+COMPOSED_POINTS = {"generation": 4_200_000, "recognition": 2_000_000}
 WORDS_OF_WRITER = 60  # a few writers wrote thousands
 
-_MOST = {"generation": 8, "recognition": 20}  # samples of one character by one writer
+_MOST = 8  # samples of one character by one writer
+_MOST_ALONE = 3  # of these, how many a recogniser sees by themselves
 _LEAST_CHARACTERS = 10  # of a writer who composes
 _GROUP = 40  # UNIPEN samples of one writer whose x-height is pooled
 _FREEDOM = 0.12  # how far the logarithm of a line's x-height may be from that of its group
@@ -153,7 +154,7 @@ def prepare_corpus(
         job = _Job(task, pool, seed, accounts, progress)
         composition = None
         if unipen is not None:
-            composition = pool.apply_async(_hands, (str(unipen), task))  # the longest single piece of work
+            composition = pool.apply_async(_hands, (str(unipen),))  # the longest single piece of work
         if iam is not None:
             prepared += job.lines("iam", partial(read_iam, iam), lambda s: s.id.rsplit("-", 1)[0])
         if npy is not None:
@@ -164,14 +165,15 @@ def prepare_corpus(
                 "unipen-words",
                 partial(_read_unipen, unipen, "words"),
                 lambda s: s.writer,
-                most=WORDS_OF_WRITER if task == "generation" else None,
+                most=WORDS_OF_WRITER,
             )
             assert composition is not None
             found, account = composition.get()
             accounts["unipen-chars"] = account
-            prepared += (
-                job.characters(found) + words if task == "recognition" else job.compositions(found, words)
-            )
+            pieces = job.compositions(found, words)
+            if task == "recognition":
+                pieces = job.alone(words + job.characters(found) + pieces)
+            prepared += pieces
     corpus = Corpus.from_offsets(prepared, task)
     corpus.save(out)
     counts = Counter("".join(corpus.texts))
@@ -231,9 +233,7 @@ class _Job:
         report = ReadReport()
         chunks = _grouped(self._first(read(report=report), most, account), group)
         result = []
-        for samples in self._bar(
-            self.pool.imap(partial(_normalize, limits=LIMITS[self.task]), chunks), source
-        ):
+        for samples in self._bar(self.pool.imap(partial(_normalize, task=self.task), chunks), source):
             account.read += len(samples)
             for sample, offsets in samples:
                 if isinstance(offsets, str):
@@ -256,12 +256,12 @@ class _Job:
                 account.dropped[f"more than {most} by one writer"] += 1
 
     def characters(self, found: list[Hand]) -> list[Prepared]:
-        """The isolated characters as they are, for a recogniser."""
+        """The isolated characters, for a recogniser."""
         account = self.accounts["unipen-chars"]
         result = []
         for hand in found:
             for text, samples in hand.characters.items():
-                for i, strokes in enumerate(samples):
+                for i, strokes in enumerate(samples[:_MOST_ALONE]):
                     id = f"{hand.writer}/{ord(text)}/{i}"
                     sample = Sample(_NO_INK, text, hand.writer, hand.split, "unipen-chars", id)
                     result.append(account.keep(sample, Ink.from_strokes(strokes).to_offsets()))
@@ -278,13 +278,14 @@ class _Job:
         # Who wrote more of the alphabet writes more: few writers have all the rare characters.
         shares = np.array([len(hand.characters) ** 2 for hand in found])
         lend_symbols(found, Random(self.seed))
-        points = COMPOSED_POINTS * shares / shares.sum()
+        points = COMPOSED_POINTS[self.task] * shares / shares.sum()
         work: list[tuple[str, Any, int, int]]
         work = [("composed", hand, int(n), self.seed) for hand, n in zip(found, points, strict=True)]
-        work += [("unipen-words", own, 0, self.seed) for own in of_writer.values()]
-        account = self.accounts["unipen-words"]
-        account.notes.append(f"the {account.kept} good words were joined; kept are lines of them")
-        account.kept = account.points = account.characters = 0
+        if self.task == "generation":
+            work += [("unipen-words", own, 0, self.seed) for own in of_writer.values()]
+            account = self.accounts["unipen-words"]
+            account.notes.append(f"the {account.kept} good words were joined; kept are lines of them")
+            account.kept = account.points = account.characters = 0
         composed = self.accounts["composed"] = Account()
         result = []
         for made in self._bar(self.pool.imap(_compose, work), "composing", len(work)):
@@ -293,6 +294,11 @@ class _Job:
                     composed.read += 1
                 result.append(self.accounts[sample.source].keep(sample, offsets))
         return result
+
+    def alone(self, prepared: list[Prepared]) -> list[Prepared]:
+        """Each normalised by itself, as a recogniser has to; their accounts keep what was measured before."""
+        again = self.pool.imap(_alone_again, prepared, chunksize=64)
+        return list(self._bar(again, "normalising", len(prepared)))
 
     def _bar(self, items: Iterable[Any], name: str, total: int | None = None) -> Iterable[Any]:
         return tqdm(items, desc=name, total=total, unit=" groups", disable=not self.progress, smoothing=0.05)
@@ -304,9 +310,9 @@ def _read_unipen(path: str | Path, kind: str, report: ReadReport | None = None) 
     return (read_unipen_npz if parsed else read_unipen)(path, kinds=[kind], report=report)
 
 
-def _hands(path: str, task: str) -> tuple[list[Hand], Account]:
+def _hands(path: str) -> tuple[list[Hand], Account]:
     report = ReadReport()
-    found, dropped = hands(_read_unipen(path, "chars", report), least=_LEAST_CHARACTERS, most=_MOST[task])
+    found, dropped = hands(_read_unipen(path, "chars", report), least=_LEAST_CHARACTERS, most=_MOST)
     account = Account(read=report.read, dropped=dropped)
     account.add(report)
     return found, account
@@ -319,8 +325,9 @@ def _grouped(samples: Iterable[Sample], group: Callable[[Sample], str] | None) -
             yield chunk
 
 
-def _normalize(samples: Sequence[Sample], limits: Limits) -> list[tuple[Sample, np.ndarray | str]]:
+def _normalize(samples: Sequence[Sample], task: str) -> list[tuple[Sample, np.ndarray | str]]:
     """Offsets of each sample of a group, or the reason to leave it out. The ink itself is not handed back."""
+    limits = LIMITS[task]
     texts = [_text(sample) for sample in samples]
     reasons = [_unfit(sample, text) for sample, text in zip(samples, texts, strict=True)]
     baselines: list[Baseline | None] = []
@@ -353,7 +360,31 @@ def _normalize(samples: Sequence[Sample], limits: Limits) -> list[tuple[Sample, 
         for i, width in widths:
             if len(texts[i]) >= 8 and abs(width - middle) > np.log(limits.mismatch):
                 results[i] = (results[i][0], "as wide as another text")
+    if task == "recognition":
+        for i, sample in enumerate(samples):
+            if texts[i] and (not isinstance(results[i][1], str) or _in_test(sample)):
+                results[i] = (results[i][0], _alone(Ink(sample.ink.strokes)))
     return results
+
+
+def _alone(ink: Ink) -> np.ndarray | str:
+    """The offsets of ink normalised as a recogniser has to, or the reason why that cannot be done."""
+    try:
+        return normalize(ink).to_offsets()
+    except ValueError:
+        return "no baseline found"
+
+
+def _alone_again(prepared: Prepared) -> Prepared:
+    """A prepared sample with its offsets normalised without its text; those of a single dot stay as they are."""
+    sample, offsets = prepared
+    result = _alone(Ink.from_offsets(offsets))
+    return prepared if isinstance(result, str) else (sample, result)
+
+
+def _in_test(sample: Sample) -> bool:
+    """Whether published figures count this line, so that none may be left out, however bad."""
+    return sample.source == "iam" and sample.split.startswith("testset")
 
 
 _NO_INK = Ink.from_strokes([np.zeros((1, 2))])

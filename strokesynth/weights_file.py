@@ -19,7 +19,7 @@ from torch import Tensor
 
 from strokesynth._files import atomic_write
 from strokesynth.alphabet import Alphabet
-from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork, build_network
+from strokesynth.nn.networks import Network, build_network
 
 FORMAT = 1
 
@@ -27,7 +27,7 @@ FORMAT = 1
 class Weights(NamedTuple):
     """A network with all that is needed to use it."""
 
-    network: PredictionNetwork | SynthesisNetwork
+    network: Network
     task: str
     alphabet: Alphabet
     note: str
@@ -35,19 +35,19 @@ class Weights(NamedTuple):
 
 def save_weights(
     path: str | os.PathLike[str],
-    network: PredictionNetwork | SynthesisNetwork,
+    network: Network,
     task: str,
     alphabet: Alphabet,
     note: str = "",
 ) -> None:
     """Write the network in float16 (about 7.7 MB for the synthesis network), all or nothing.
 
-    The offsets' mean and standard deviation stay float32. `note` is free text: how it was trained.
+    The mean and standard deviation of its input stay float32. `note` is free text: how it was trained.
     """
     tensors = {
         name: value.detach()
         .cpu()
-        .to(torch.float32 if name.startswith("offset_") else torch.float16)
+        .to(torch.float32 if name.endswith(("_mean", "_std")) else torch.float16)
         .contiguous()
         for name, value in network.state_dict().items()
     }

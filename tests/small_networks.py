@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from strokesynth.alphabet import Alphabet
+from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 from strokesynth.weights_file import save_weights
 
@@ -31,4 +32,16 @@ def save_prediction(path: Path) -> Path:
     torch.manual_seed(0)
     network = PredictionNetwork(PredictionConfig(16, 4))
     save_weights(path, network, "unconditional_handwriting", Alphabet(), "untrained")
+    return path
+
+
+def save_recognition(path: Path) -> Path:
+    torch.manual_seed(0)
+    network = RecognitionNetwork(RecognitionConfig(hidden_size=16, layers=2, heads=2, front_size=8)).eval()
+    with torch.no_grad():
+        # So that it says something, and something else at each place, though nothing sensible.
+        network.fine.weight *= 3
+        network.coarse.weight *= 3
+        network.output.weight *= 12
+    save_weights(path, network, "recognition", Alphabet(), "untrained")
     return path

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from strokesynth.nn.lstm import LSTM
+from strokesynth.nn.networks import build_network
 from strokesynth.nn.synthesis import (
     PredictionConfig,
     PredictionNetwork,
     SynthesisConfig,
     SynthesisNetwork,
-    build_network,
 )
 
 T, B = 5, 3

@@ -254,3 +254,22 @@ def test_bad_input() -> None:
         resample([np.array([[0.0, np.nan], [1.0, 1.0]])])
     with pytest.raises(ValueError, match="normalise the ink first"):
         resample([np.array([[0.0, 0.0], [1e6, 1e6]])])
+
+
+@pytest.mark.parametrize("strokes", [
+    [np.column_stack([np.linspace(0, 40, 60), 1e-4 * np.sin(np.arange(60))])],
+    [np.column_stack([np.linspace(0, 1e6, 60), 1e-4 * np.sin(np.arange(60))])],
+    [np.column_stack([1e-3 * np.sin(np.arange(60)), np.linspace(0, 40, 60)])],
+    [np.array([[0, 0], [1e-9, 0]]), np.array([[1e6, 0], [1e6, 1e-9]])],
+])  # fmt: skip
+def test_ink_without_a_height_of_its_own_stays_within_bounds(strokes):
+    """Dashes, bars and dots tell no x-height: what is made up for them must not be too small to work with."""
+    ink = normalize(Ink.from_strokes(strokes))
+    left, top, right, bottom = ink.bounds
+    assert right - left < 1500 and bottom - top < 60 and ink.n_points < 10_000
+
+
+def test_an_x_height_far_too_small_is_refused_before_it_costs_anything():
+    x = np.linspace(0, 1e9, 400)
+    with pytest.raises(ValueError, match="normalise the ink first"):
+        normalize(Ink.from_strokes([np.column_stack([x, np.sin(x)])]), x_height=1.0)

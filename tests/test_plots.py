@@ -10,7 +10,15 @@ from matplotlib.figure import Figure
 from test_ink import random_ink
 
 from strokesynth.ink import Ink
-from strokesynth.plots import COLORS, plot_attention, plot_density, plot_ink, plot_lines, plot_training_curves
+from strokesynth.plots import (
+    COLORS,
+    plot_attention,
+    plot_density,
+    plot_ink,
+    plot_lines,
+    plot_posteriors,
+    plot_training_curves,
+)
 
 
 def strokes_of(figure):
@@ -191,3 +199,21 @@ def test_plots_leave_pyplot_alone():
     plot_lines([random_ink()])
     plot_attention(np.ones((3, 2)), "ab", random_ink())
     assert plt.get_fignums() == []
+
+
+def test_posteriors():
+    probabilities = np.array([[0.98, 0.01, 0.01], [0.1, 0.9, 0.0], [0.4, 0.2, 0.4]])
+    positions = np.array([[0.0, 0.0], [1.0, -0.5], [3.0, 0.0]])
+    ink = Ink.from_strokes([[[0, 0], [3, -1]]])
+    figure = plot_posteriors(probabilities, positions, "$b", ink)
+    drawn, stems = figure.axes
+    segments = [np.array(s) for s in stems.collections[0].get_segments()]
+    assert [s[0, 0] for s in segments] == [1.0, 3.0, 3.0]  # what is below `least` is left out
+    assert [s[1, 1] for s in segments] == [0.9, 0.2, 0.4]
+    assert [t.get_text() for t in stems.texts] == [r"\$", r"\$", "b"]
+    assert drawn.get_xlim() == stems.get_xlim() == (-0.5, 3.5)
+    assert len(plot_posteriors(probabilities, positions, "$b").axes) == 1
+    with pytest.raises(ValueError, match=r"probabilities \(T, 4\).*got \(3, 3\)"):
+        plot_posteriors(probabilities, positions, "$bc")
+    with pytest.raises(ValueError, match=r"positions \(T, 2\)"):
+        plot_posteriors(probabilities, positions[:2], "$b")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from strokesynth.corpus import Corpus
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Sample, read_iam
 from strokesynth.ink import Ink
+from strokesynth.normalize import normalize
 from strokesynth.preparation import LIMITS, _implausible, _normalize, _several_rows, describe, prepare_corpus
 
 ROOT = Path(__file__).parent.parent
@@ -115,7 +116,7 @@ def iam(tmp_path):
         ("x nol hon xoh lox noh onx hon loh", line("xnoh lox noh")),
         ("xnoh lox noh", Ink.from_strokes(rows)),
     ]
-    return write_iam(tmp_path / "iam", {"a01-000": good + bad, "a01-001": good})
+    return write_iam(tmp_path / "iam", {"a01-000": good + bad, "a01-001": [*good, *bad[:1]]})
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def unipen(tmp_path):
 
 
 def test_generation(iam, unipen, tmp_path, monkeypatch):
-    monkeypatch.setattr("strokesynth.preparation.COMPOSED_POINTS", 2000)
+    monkeypatch.setattr("strokesynth.preparation.COMPOSED_POINTS", {"generation": 2000, "recognition": 2000})
     monkeypatch.setattr("strokesynth.preparation._LEAST_CHARACTERS", 4)
     out = tmp_path / "corpus.npz"
     report = prepare_corpus("generation", out, iam=iam, unipen=unipen, workers=2, progress=False)
@@ -151,8 +152,8 @@ def test_generation(iam, unipen, tmp_path, monkeypatch):
     assert corpus.texts[lines].tolist() == TEXTS * 2
     assert corpus.splits[lines].tolist() == ["trainset"] * 4 + ["testset_v"] * 4
     account = report["sources"]["iam"]
-    assert (account["read"], account["kept"]) == (11, 8) and sum(account["dropped"].values()) == 3
-    assert account["dropped"]["struck-out or unreadable writing (#)"] == 1
+    assert (account["read"], account["kept"]) == (12, 8) and sum(account["dropped"].values()) == 4
+    assert account["dropped"]["struck-out or unreadable writing (#)"] == 2
     for i in lines:
         ink = Ink.from_offsets(corpus.offsets(i))
         left, top, _, bottom = ink.bounds
@@ -177,6 +178,7 @@ def test_generation(iam, unipen, tmp_path, monkeypatch):
 
 
 def test_recognition_keeps_words_and_characters(unipen, tmp_path, monkeypatch):
+    monkeypatch.setattr("strokesynth.preparation.COMPOSED_POINTS", {"recognition": 2000})
     monkeypatch.setattr("strokesynth.preparation._LEAST_CHARACTERS", 4)
     report = prepare_corpus("recognition", tmp_path / "c.npz", unipen=unipen, workers=1, progress=False)
     corpus = Corpus.load(tmp_path / "c.npz")
@@ -185,7 +187,33 @@ def test_recognition_keeps_words_and_characters(unipen, tmp_path, monkeypatch):
         == ["hono", "lox", "xonn", "loh", "nho"] * 5
     )
     assert set(corpus.texts[corpus.select(source="unipen-chars")]) == set("xnohl0")
-    assert report["sources"]["unipen-chars"]["kept"] >= 100
+    assert report["sources"]["unipen-chars"]["kept"] == 6 * 3
+    assert len(corpus.select(source="composed")) > 10
+
+
+def test_a_recognisers_corpus_does_not_look_at_the_text(iam, tmp_path):
+    prepare_corpus("recognition", tmp_path / "c.npz", iam=iam, workers=1, progress=False)
+    corpus = Corpus.load(tmp_path / "c.npz")
+    recorded = {s.id: s.ink for s in read_iam(iam)}
+    for i in range(len(corpus)):
+        alone = normalize(Ink.from_strokes(recorded[corpus.ids[i]].strokes))
+        assert Ink.from_offsets(corpus.offsets(i)).n_points == alone.n_points
+        np.testing.assert_allclose(
+            np.concatenate(Ink.from_offsets(corpus.offsets(i)).strokes),
+            np.concatenate(alone.strokes),
+            atol=2e-3,
+        )
+
+
+def test_a_test_set_is_kept_whole(iam, tmp_path):
+    """Figures on it are published for all of its lines, the unreadable ones too; training leaves those out."""
+    splits = {}
+    for task in ("generation", "recognition"):
+        prepare_corpus(task, tmp_path / f"{task}.npz", iam=iam, workers=1, progress=False)
+        corpus = Corpus.load(tmp_path / f"{task}.npz")
+        splits[task] = {name: int((corpus.splits == name).sum()) for name in ("trainset", "testset_v")}
+    assert splits["recognition"]["testset_v"] == 5 and splits["generation"]["testset_v"] == 4
+    assert splits["recognition"]["trainset"] == splits["generation"]["trainset"]
 
 
 def sample(ink, text, source="iam", id="f-01"):
@@ -196,7 +224,7 @@ def test_a_line_takes_the_x_height_of_its_group():
     # Alone, capitals without their small letters look like small letters without their tall ones.
     good = [sample(line(t, seed=i), t) for i, t in enumerate(TEXTS)]
     short = sample(line("lll"), "xxx")
-    (*_, (_, offsets)) = _normalize([*good, short], LIMITS["generation"])
+    (*_, (_, offsets)) = _normalize([*good, short], "generation")
     assert not isinstance(offsets, str)
     height = np.ptp(np.cumsum(offsets[:, 1]))
     assert height == pytest.approx(1.8, rel=0.15)

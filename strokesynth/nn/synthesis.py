@@ -10,7 +10,7 @@ training corpus kept in the weights as buffers, so that callers only ever see of
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -167,26 +167,3 @@ class SynthesisNetwork(_PenNetwork):
             hidden.append(after[0])
             states.append(after)
         return self._outputs(hidden), phi, SynthesisState(first, tuple(states))
-
-
-NETWORKS: dict[str, tuple[type[_PenNetwork], type[PredictionConfig]]] = {
-    "unconditional_handwriting": (PredictionNetwork, PredictionConfig),
-    "conditional_handwriting": (SynthesisNetwork, SynthesisConfig),
-}
-"""Network and configuration of each training task."""
-
-
-def build_network(task: str, config: dict[str, Any]) -> PredictionNetwork | SynthesisNetwork:
-    """The network of a task from its configuration as read from a file.
-
-    Raises ValueError naming the known tasks or the fields that do not fit.
-    """
-    if task not in NETWORKS:
-        raise ValueError(f"unknown task {task!r}; expected one of {', '.join(NETWORKS)}")
-    network, settings = NETWORKS[task]
-    known = set(settings.__dataclass_fields__)
-    if set(config) - known:
-        raise ValueError(
-            f"{settings.__name__} has no {sorted(set(config) - known)}; its fields are {sorted(known)}"
-        )
-    return network(settings(**config))  # type: ignore[return-value]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from strokesynth.nn.networks import Network
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisConfig, SynthesisNetwork
 
 
 @torch.no_grad()
-def warm_start(
-    network: PredictionNetwork | SynthesisNetwork, source: PredictionNetwork | SynthesisNetwork
-) -> None:
-    """Copy the weights of `source` into `network`, offset statistics included, which belong to the weights.
+def warm_start(network: Network, source: Network) -> None:
+    """Copy the weights of `source` into `network`, statistics of the input included, which belong to the weights.
 
     A prediction network also starts from a synthesis network: it takes everything but the window and what the
     layers read from it. Much of what writing without a text needs (shapes of letters, the rhythm of strokes, the

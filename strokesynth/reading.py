@@ -1,0 +1,93 @@
+"""What a recogniser says about one ink: the text, how sure it is, and which ink says which character."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strokesynth.alphabet import Alphabet
+from strokesynth.ink import Ink
+from strokesynth.nn.ctc import align
+from strokesynth.nn.recognition import RecognitionNetwork
+from strokesynth.normalize import Baseline
+from strokesynth.spans import Rows, owners, spans
+
+
+@dataclass(frozen=True)
+class ReadCharacter:
+    """One character of a reading.
+
+    confidence: the network's probability of it where it was recognised. spans: the ink that says it, as (stroke, start,
+    stop) in the strokes and points of the ink that was read; each point belongs to one character at most, and
+    blanks have none. box: left, top, right, bottom of that ink in its units, or None.
+    """
+
+    text: str
+    confidence: float
+    spans: tuple[tuple[int, int, int], ...]
+    box: tuple[float, float, float, float] | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one ink says. `str(reading)` is its text.
+
+    text: without blanks at its ends, with one blank between words. confidence: 0 to 1, see `Recognizer`.
+    alternatives: (text, confidence) of other readings, the most likely first, where they were asked for.
+    """
+
+    text: str
+    confidence: float
+    alternatives: tuple[tuple[str, float], ...] = ()
+    _evidence: Evidence | None = field(default=None, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @cached_property
+    def characters(self) -> tuple[ReadCharacter, ...]:
+        """The characters of the text with the ink that says each; worked out when first asked for."""
+        return () if self._evidence is None or not self.text else _locate(self._evidence, self.text)
+
+
+class Evidence(NamedTuple):
+    """What is kept of an ink to find its characters later: about 35 kB for a line."""
+
+    ink: Ink
+    baseline: Baseline | None  # None where the ink was normalised already
+    rows: Rows
+    log_probs: NDArray[np.float16]  # (T', C)
+    alphabet: Alphabet
+
+
+def _locate(evidence: Evidence, text: str) -> tuple[ReadCharacter, ...]:
+    """The characters of the text with the ink of each."""
+    log_probs = evidence.log_probs.astype(np.float64)
+    codes = evidence.alphabet.encode(text)
+    aligned = align(np.minimum(log_probs, 0.0), codes)
+    peaks = np.array([a + log_probs[a:b, c].argmax() for (a, b), c in zip(aligned, codes, strict=True)])
+    confidences = np.exp(log_probs[peaks, codes]).clip(0.0, 1.0)
+    inked = np.array([k for k, c in enumerate(text) if c != " "])
+    ink, rows = evidence.ink, evidence.rows
+    strokes = [s.astype(np.float64) for s in ink.strokes]
+    if evidence.baseline is not None:
+        strokes = [evidence.baseline.level(s) for s in strokes]
+        left = min(float(s[:, 0].min()) for s in strokes)
+        strokes = [s - [left, 0.0] for s in strokes]
+    places = np.minimum(peaks[inked] * RecognitionNetwork.stride, len(rows.points) - 1)
+    owner = owners(strokes, rows, places)
+    found = {int(k): spans(owner, i) for i, k in enumerate(inked)}
+    return tuple(
+        ReadCharacter(c, float(confidences[k]), found.get(k, ()), _box(ink, found.get(k, ())))
+        for k, c in enumerate(text)
+    )
+
+
+def _box(ink: Ink, of: tuple[tuple[int, int, int], ...]) -> tuple[float, float, float, float] | None:
+    if not of:
+        return None
+    return Ink.from_strokes([ink.strokes[i][start:stop] for i, start, stop in of]).bounds

@@ -1,0 +1,188 @@
+"""The training task of the recogniser: which lines, how they are varied, which loss, which figures and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from strokesynth.alphabet import Alphabet
+from strokesynth.augmentation import augment
+from strokesynth.corpus import Corpus
+from strokesynth.features import trace_points
+from strokesynth.nn.ctc import focal_ctc_loss, greedy_batch
+from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
+from strokesynth.weights_file import save_weights
+
+_POOL = 4000  # samples within which an epoch's batches are sorted by length
+_STATISTICS = 2000  # samples that the features' mean and deviation are taken from
+_HIDDEN = (
+    0.06  # longest run of rows that is hidden, as a share of a line's rows; in points, four times as many
+)
+
+
+class RecognitionTask:
+    """Reading the lines of a corpus under connectionist temporal classification."""
+
+    name = "recognition"
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        *,
+        batch_size: int,
+        seed: int,
+        config: Mapping[str, Any] | None = None,
+        train: Sequence[str] | None = None,
+        validation: Sequence[str] = ("testset_v", "testset"),
+        repeats: Mapping[str, float] | None = None,
+        focus: float = 0.0,
+        validation_lines: int = 320,
+    ) -> None:
+        """A batch has as many points as `batch_size` lines of usual length.
+
+        `train` names the splits to train on (None: all but those of validation), `validation` those to validate on,
+        `repeats` how often an epoch has each source; `focus` is the exponent gamma of focal CTC, 0 for plain CTC.
+        Raises ValueError for an unknown split or source, or when no line is left to train or validate on.
+        """
+        torch.manual_seed(seed)
+        if corpus.task != "recognition":
+            raise ValueError(f"this corpus is for {corpus.task}: make one with --task recognition")
+        self.alphabet, self.corpus, self.batch_size, self.seed = Alphabet(), corpus, batch_size, seed
+        self.network = RecognitionNetwork(RecognitionConfig(**dict(config or {})))
+        self.focus = focus
+        if unknown := set(repeats or {}) - set(corpus.sources):
+            raise ValueError(
+                f"no source {sorted(unknown)} in the corpus; it has {sorted(set(corpus.sources))}"
+            )
+        if train is not None:
+            corpus.select(train)  # names those it does not have
+        held_out = np.isin(corpus.splits, list(validation))
+        wanted = ~held_out if train is None else np.isin(corpus.splits, list(train)) & ~held_out
+        self.training = np.flatnonzero(wanted)
+        if not held_out.any() or not len(self.training):
+            found = sorted(set(corpus.splits))
+            raise ValueError(f"of the splits {found} validation takes {list(validation)}: one side is empty")
+        self.repeats = np.array([(repeats or {}).get(s, 1.0) for s in corpus.sources[self.training]])
+        self.validation = {
+            source: _spread(np.flatnonzero(held_out & (corpus.sources == source)), validation_lines)
+            for source in dict.fromkeys(corpus.sources[held_out])
+        }
+        self.figures = tuple(f"{source}_error" for source in self.validation) + ("valid_nats",)
+        some = [self._rows(i, None) for i in _spread(self.training, _STATISTICS)]
+        rows = torch.from_numpy(np.concatenate(some))
+        self.network.feature_mean.copy_(rows.mean(0))
+        self.network.feature_std.copy_(rows.std(0).clamp_min(0.05))
+
+    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Indices into the corpus, by batch; each of about the same number of points."""
+        rng = np.random.default_rng([self.seed, epoch])
+        times = np.floor(self.repeats + rng.random(len(self.training))).astype(int)
+        order = rng.permutation(np.repeat(self.training, times))
+        most = self.batch_size * 260  # points of a usual line
+        result = []
+        for start in range(0, len(order), _POOL):
+            part = order[start : start + _POOL]
+            part = part[np.argsort(self.corpus.lengths[part], kind="stable")]
+            lengths = self.corpus.lengths[part]
+            first = 0
+            while first < len(part):
+                # The longest comes last, and the others are padded to it.
+                size = np.arange(1, len(part) - first + 1) * lengths[first:]
+                count = max(1, int(np.searchsorted(size, most, side="right")))
+                result.append(part[first : first + count])
+                first += count
+        return [result[i] for i in rng.permutation(len(result))]
+
+    def _rows(self, i: int, rng: np.random.Generator | None) -> NDArray[np.float32]:
+        """Features (n, F) of sample i, varied if there is a generator."""
+        offsets = self.corpus.offsets(i)
+        points = np.cumsum(offsets[:, :2], axis=0, dtype=np.float64)
+        lengths = np.diff(np.flatnonzero(offsets[:, 2]), prepend=-1)
+        if rng is None:
+            return trace_points(points, lengths).features
+        points, lengths, step = augment(points, lengths, rng)
+        features = trace_points(points, lengths, step=step).features
+        if rng.random() < 0.5 and len(features) > 60:
+            # A stretch that is hidden teaches the network to read from what is around it
+            # (SpecAugment, Park et al. 2019, arXiv:1904.08779).
+            for _ in range(2):
+                width = int(rng.integers(0, int(min(40, _HIDDEN * len(features))) + 1))
+                at = int(rng.integers(0, len(features) - width + 1))
+                features[at : at + width] = self.network.feature_mean.numpy()
+        return features
+
+    def _batch(
+        self, key: NDArray[np.int64], rng: np.random.Generator | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features (T, B, F), their lengths, codes (B, U), their lengths."""
+        rows = [self._rows(int(i), rng) for i in key]
+        codes = [self.alphabet.encode(str(self.corpus.texts[i])) for i in key]
+        features = np.zeros((max(map(len, rows)), len(key), rows[0].shape[1]), np.float32)
+        padded = np.zeros((len(key), max(map(len, codes))), np.int64)
+        for column, (line, text) in enumerate(zip(rows, codes, strict=True)):
+            features[: len(line), column] = line
+            padded[column, : len(text)] = text
+        lengths = torch.tensor([len(line) for line in rows])
+        return (
+            torch.from_numpy(features),
+            lengths,
+            torch.from_numpy(padded),
+            torch.tensor(list(map(len, codes))),
+        )
+
+    def loss(self, network: nn.Module, key: NDArray[np.int64]) -> tuple[Tensor, int]:
+        """Loss in nats, summed over the samples of the batch, and the number of their characters.
+
+        A sample with more characters than frames (too few rows for its text) does not count.
+        """
+        # Drawn from torch's generator, whose state the checkpoint keeps.
+        rng = np.random.default_rng(int(torch.randint(2**62, ())))
+        features, lengths, codes, code_lengths = self._batch(key, rng)
+        log_probs, frames = network(features, lengths)
+        nats = focal_ctc_loss(log_probs, frames, codes, code_lengths, gamma=self.focus)
+        return nats.sum(), int(code_lengths.sum())
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Character error of best path decoding on each source's held-out lines, and nats a character on all."""
+        figures, nats, characters = {}, 0.0, 0
+        for source, indices in self.validation.items():
+            wrong = total = 0
+            for key in np.array_split(indices, max(1, len(indices) // 32)):
+                key = key[np.argsort(self.corpus.lengths[key])]
+                features, lengths, codes, code_lengths = self._batch(key, None)
+                log_probs, frames = network(features, lengths)
+                losses = F.ctc_loss(
+                    log_probs, codes, frames, code_lengths, reduction="none", zero_infinity=True
+                )
+                nats, characters = nats + float(losses.sum()), characters + int(code_lengths.sum())
+                for read, text, n in zip(
+                    greedy_batch(log_probs, frames), codes, code_lengths.tolist(), strict=True
+                ):
+                    wrong += Levenshtein.distance(read.tolist(), text[:n].tolist())
+                    total += n
+            figures[f"{source}_error"] = wrong / max(1, total)
+        return figures | {"valid_nats": nats / max(1, characters)}
+
+    def draw(self, network: nn.Module, folder: Path, step: int) -> None:
+        """Write the training curves."""
+        from strokesynth import plots
+
+        plots.plot_training_curves(folder / "log.csv").savefig(folder / "curves.png", dpi=80)
+
+    def save(self, network: nn.Module, path: Path, note: str) -> None:
+        """Write the weights file."""
+        save_weights(path, cast(RecognitionNetwork, network), self.name, self.alphabet, note)
+
+
+def _spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """At most `count` of the indices, evenly spread."""
+    return indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(int)]
