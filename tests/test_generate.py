@@ -453,7 +453,7 @@ def test_the_command_has_all_parts(bundled, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"), [("--version", __version__), ("--help", "{write,train,prepare}")]
+    ("argument", "said"), [("--version", __version__), ("--help", "{write,read,train,prepare}")]
 )
 def test_the_command_explains_itself(capsys, argument, said):
     with pytest.raises(SystemExit, match="0"):
