@@ -37,8 +37,9 @@ DEFAULT_BEAM = 16
 DEFAULT_WEIGHT = 0.7
 """Of the language model's log-probability against the network's."""
 
-DEFAULT_INSERTION_BONUS = 1.2
-"""Nats a character, beside a language model: without it short readings have an advantage."""
+INSERTION_BONUS = 1.7
+"""Nats a character, which the language model's weight counts as well: about what one costs on average. Without it
+short readings have an advantage."""
 
 _BATCH_ROWS = 16_384  # of a batch of the network, padding included: 30 lines of usual length
 _CHUNK = 64  # lines that are prepared at a time and sorted by length
@@ -333,7 +334,7 @@ class _Decoding(NamedTuple):
         return found
 
     def _search(self, log_probs: Tensor, beam: int) -> list[Hypothesis]:
-        bonus = 0.0 if self.language_model is None else DEFAULT_INSERTION_BONUS
+        bonus = 0.0 if self.language_model is None else self.weight * INSERTION_BONUS
         # Some readings differ in nothing but blanks at their ends, and count once.
         return beam_search(
             log_probs,

@@ -24,6 +24,7 @@ from strokesynth.style import Style
 from strokesynth.weights_file import Weights, load_weights
 
 if TYPE_CHECKING:
+    from strokesynth.layout import Paragraph
     from strokesynth.page import Page
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -119,7 +120,7 @@ class Synthesizer:
         lines = self._write(list(texts), bias, style, seed, on_unsupported, one_hand)
         return [put_together(line)[0] for line in lines]
 
-    def write_page(self, text: str, **options: Any) -> Page:
+    def write_page(self, text: str | Sequence[str | Paragraph], **options: Any) -> Page:
         """The text on pages of paper, all in one hand: see `strokesynth.page.write_page` for the options."""
         from strokesynth.page import write_page
 
