@@ -25,6 +25,7 @@ from strokesynth.words import Word, even_gaps, split_words
 
 if TYPE_CHECKING:
     from strokesynth.alphabet import Alphabet
+    from strokesynth.proofread import Proofreader
     from strokesynth.render.sheets import SheetDrawing
     from strokesynth.synthesizer import Synthesizer
 
@@ -182,6 +183,7 @@ def write_page(
     style: str | Style | Ink | None = None,
     seed: int | None = None,
     on_unsupported: OnUnsupported = "error",
+    proofread: bool | Proofreader = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> Page:
     """Write a text on pages of paper, all in one hand.
@@ -194,7 +196,8 @@ def write_page(
             or a list of such texts and of `Paragraph`, for headings, a date line and the like.
         paper, orientation, margins, mirrored, ruling, margin_line: see `Paper.of`; pitch_mm is the pitch there.
         x_height_mm, line_pitch_mm, align, indent_mm, variation: see `Layout`; paragraph_space is the space there.
-        bias, seed, on_unsupported: as for `Synthesizer.write`. The seed also chooses the hand without a style.
+        bias, seed, on_unsupported, proofread: as for `Synthesizer.write`. The seed also chooses the hand where there
+            is no style.
         style: as there; without one, a bundled style.
         progress: called with the numbers of characters written and to be written, now and then.
 
@@ -226,7 +229,7 @@ def write_page(
     layout.check_room(passages, sheet_paper)
     hands, pieces, human = _entropy(seed).spawn(3)
     hand = _hand(synthesizer, style, bias, hands)
-    words = _write_words(synthesizer, passages, hand, bias, pieces, progress)
+    words = _write_words(synthesizer, passages, hand, bias, proofread, pieces, progress)
     rng = np.random.default_rng(human)
     varied = iter(vary([word for own in words for word in own], layout.variation, rng))
     words = [[next(varied) for _ in own] for own in words]
@@ -303,6 +306,7 @@ def _write_words(
     passages: Sequence[Passage],
     hand: str | Style | Ink,
     bias: float | None,
+    proofread: bool | Proofreader,
     entropy: np.random.SeedSequence,
     progress: Callable[[int, int], object] | None,
 ) -> list[list[Word]]:
@@ -317,7 +321,8 @@ def _write_words(
 
     def write(texts: Sequence[str]) -> list[list[Word]]:
         seed = int(entropy.spawn(1)[0].generate_state(1, np.uint64)[0])
-        return [split_words(ink) for ink in synthesizer.write_lines(texts, bias=bias, style=hand, seed=seed)]
+        inks = synthesizer.write_lines(texts, bias=bias, style=hand, seed=seed, proofread=proofread)
+        return [split_words(ink) for ink in inks]
 
     words: list[Word] = []
     for start in range(0, len(pieces), _BATCH):

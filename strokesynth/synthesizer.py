@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from strokesynth.ink import Ink
 from strokesynth.lines import Line, Piece, after_style, collapsed, cut, put_together, window_of
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
+from strokesynth.proofread import Proofreader
 from strokesynth.sampling import SampledLine, sample_freely, sample_lines
 from strokesynth.spelling import OnUnsupported, spell, spell_all
 from strokesynth.style import Style
@@ -38,6 +39,7 @@ DEFAULT_FREE_BIAS = 0.5
 ATTEMPTS = 5
 """How often a line is tried that runs away (its window never reaches the end of the text) or collapses."""
 
+_TOGETHER = 24  # lines written in hardly more time than one
 _BATCH = 64  # lines written at once; more are hardly faster and only take memory
 _MAX_POINTS = 100_000
 
@@ -72,6 +74,8 @@ class Synthesizer:
     * on_unsupported: what happens to characters that cannot be written (see `supported_characters`): "error" names
       each with its position, "skip" leaves them out, "replace" writes the nearest there is (`Alphabet.suggest`)
       or "?"; the last two with a UserWarning that names what was changed.
+    * proofread: have what was written read, and written again where that fails; the best attempt is kept (see
+      `strokesynth.proofread`, and a `Proofreader` for other limits than the usual ones).
     """
 
     def __init__(self, weights: Weights, unconditional: str | os.PathLike[str] | None = None) -> None:
@@ -92,13 +96,14 @@ class Synthesizer:
         style: str | Style | Ink | None = None,
         seed: int | None = None,
         on_unsupported: OnUnsupported = "error",
+        proofread: bool | Proofreader = False,
     ) -> Ink:
         """The text on one line, however long.
 
         Raises ValueError for a text that is empty, blank or has characters that cannot be written (named with
         their positions), and for arguments out of range; SynthesisError, a ValueError, if the network fails.
         """
-        (line,) = self._write([text], bias, style, seed, on_unsupported)
+        (line,) = self._write([text], bias, style, seed, on_unsupported, proofread)
         return put_together(line)[0]
 
     def write_lines(
@@ -110,6 +115,7 @@ class Synthesizer:
         seed: int | None = None,
         one_hand: bool = False,
         on_unsupported: OnUnsupported = "error",
+        proofread: bool | Proofreader = False,
     ) -> list[Ink]:
         """Each text on a line of its own, all in one batch. See `write`.
 
@@ -117,7 +123,7 @@ class Synthesizer:
         """
         if isinstance(texts, str):
             raise ValueError(f"texts is a list of lines, not one string: [{texts[:30]!r}], or call write()")
-        lines = self._write(list(texts), bias, style, seed, on_unsupported, one_hand)
+        lines = self._write(list(texts), bias, style, seed, on_unsupported, proofread, one_hand)
         return [put_together(line)[0] for line in lines]
 
     def write_page(self, text: str | Sequence[str | Paragraph], **options: Any) -> Page:
@@ -134,9 +140,10 @@ class Synthesizer:
         style: str | Style | Ink | None = None,
         seed: int | None = None,
         on_unsupported: OnUnsupported = "error",
+        proofread: bool | Proofreader = False,
     ) -> WritingTrace:
         """As `write`, with the window over the text at each point of the ink."""
-        (line,) = self._write([text], bias, style, seed, on_unsupported)
+        (line,) = self._write([text], bias, style, seed, on_unsupported, proofread)
         ink, origin = put_together(line)
         return WritingTrace(ink, window_of(line, ink, origin))
 
@@ -167,8 +174,10 @@ class Synthesizer:
         style: str | Style | Ink | None,
         seed: int | None,
         on_unsupported: OnUnsupported,
+        proofread: bool | Proofreader,
         one_hand: bool = False,
     ) -> list[Line]:
+        reader = self._reader(proofread)
         spellings = spell_all(texts, self.alphabet, on_unsupported)
         given = None if style is None else Style.of(style)
         if bias is None:
@@ -181,10 +190,10 @@ class Synthesizer:
         hands = [list(itertools.chain(*lines))] if one_hand and lines else lines
         # The longest piece chooses the hand, in which the others go on.
         longest = [max(pieces, key=lambda piece: len(piece.text)) for pieces in hands]
-        written = self._sample(longest, bias, hand, entropy)
+        written = self._sample(longest, bias, hand, entropy, reader)
         for pieces, piece in zip(hands, longest, strict=True):
             own = hand or Ink.from_offsets(written[piece].offsets, piece.text)
-            written |= self._sample([p for p in pieces if p is not piece], bias, own, entropy)
+            written |= self._sample([p for p in pieces if p is not piece], bias, own, entropy, reader)
         return [
             Line(
                 spelling, [(p, written[p], _derived(entropy, p.line, p.start, ATTEMPTS)) for p in line], lean
@@ -193,32 +202,57 @@ class Synthesizer:
         ]
 
     def _sample(
-        self, pieces: list[Piece], bias: float, style: Ink | None, entropy: int
+        self,
+        pieces: list[Piece],
+        bias: float,
+        style: Ink | None,
+        entropy: int,
+        reader: Proofreader | None,
     ) -> dict[Piece, SampledLine]:
         """Write the pieces; their offsets start from the origin. Raises SynthesisError if one never succeeds."""
         prime, start, blank = None, np.zeros(3, np.float32), ""
         if style is not None:
             prime, blank = (style.to_offsets(), self.alphabet.encode(style.text or "")), " "
             start[:2] = style.strokes[-1][-1]
-        written: dict[Piece, SampledLine] = {}
+        best: dict[Piece, tuple[float, SampledLine]] = {}  # by how bad they are
         missing = pieces
         for attempt in range(ATTEMPTS):
-            for batch in (missing[k : k + _BATCH] for k in range(0, len(missing), _BATCH)):
-                codes = [self.alphabet.encode(blank + piece.text, with_end=True) for piece in batch]
-                seeds = [_derived(entropy, piece.line, piece.start, attempt) for piece in batch]
+            copies = range(
+                1 if reader is None else max(1, min(reader.candidates, _TOGETHER // max(1, len(missing))))
+            )
+            jobs = [(piece, attempt + ATTEMPTS * copy) for piece in missing for copy in copies]
+            for batch in (jobs[k : k + _BATCH] for k in range(0, len(jobs), _BATCH)):
+                codes = [self.alphabet.encode(blank + piece.text, with_end=True) for piece, _ in batch]
+                seeds = [_derived(entropy, piece.line, piece.start, number) for piece, number in batch]
                 lines = sample_lines(self.network, codes, seeds, bias=bias, prime=prime)
                 if style is not None:
-                    lines = [after_style(line, piece.text) for piece, line in zip(batch, lines, strict=True)]
-                written |= {piece: line for piece, line in zip(batch, lines, strict=True) if line.finished}
-            # What only looks collapsed may be a row of dots: it is tried again, and kept if that does not help.
-            missing = [piece for piece in missing if piece not in written or collapsed(written[piece])]
+                    lines = [
+                        after_style(line, piece.text) for (piece, _), line in zip(batch, lines, strict=True)
+                    ]
+                done = [(piece, line) for (piece, _), line in zip(batch, lines, strict=True) if line.finished]
+                for (piece, line), bad in zip(done, _badness(done, reader), strict=True):
+                    if piece not in best or bad < best[piece][0]:
+                        best[piece] = (bad, line)
+            limit = 0.0 if reader is None else reader.limit
+            missing = [piece for piece in missing if piece not in best or best[piece][0] > limit]
         for piece in pieces:
-            if piece not in written:
+            if piece not in best:
                 raise SynthesisError(
                     f"the network did not come to the end of {piece.text!r} in {ATTEMPTS} attempts"
                 )
-            written[piece].offsets[0] += start
-        return written
+            best[piece][1].offsets[0] += start
+        return {piece: line for piece, (_, line) in best.items()}
+
+    @cached_property
+    def _proofreader(self) -> Proofreader:
+        return Proofreader()
+
+    def _reader(self, proofread: bool | Proofreader) -> Proofreader | None:
+        if isinstance(proofread, Proofreader):
+            return proofread
+        if not isinstance(proofread, bool):
+            raise ValueError(f"proofread is True, False or a Proofreader, not {proofread!r}")
+        return self._proofreader if proofread else None
 
     def _readable(self, style: Ink) -> Ink:
         """The ink of a style as the network reads it: from the left edge on, with the base letters of its text."""
@@ -250,6 +284,13 @@ def load_synthesizer(
     return Synthesizer(
         load_weights(WEIGHTS / "synthesis.safetensors" if path is None else path, device), unconditional
     )
+
+
+def _badness(written: Sequence[tuple[Piece, SampledLine]], reader: Proofreader | None) -> list[float]:
+    """How bad lines are; 0 is good. What only looks collapsed may be a row of dots, and is better than nothing."""
+    if reader is None:
+        return [float(collapsed(line)) for _, line in written]
+    return reader.surprise([piece.text for piece, _ in written], [line for _, line in written])
 
 
 def _derived(entropy: int, line: int, start: int, attempt: int) -> int:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_networks import save_prediction, save_synthesis
+from small_networks import save_prediction, save_recognition, save_synthesis
 
-from strokesynth import Ink, __version__, load_synthesizer, synthesizer, training
+from strokesynth import Ink, __version__, load_synthesizer, recognizer, synthesizer, training
 from strokesynth.cli import LINE_PITCH, generate_main, main, train_main
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
 from strokesynth.layout import Paragraph
+from strokesynth.proofread import Proofreader
 from strokesynth.style import Style
 from strokesynth.training import TrainingOptions
 from strokesynth.weights_file import load_weights
@@ -40,9 +41,10 @@ def generate(bundled, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
 
-    def call(*arguments):
+    def call(*arguments, proofread=False):
+        arguments = [str(a) for a in arguments] + ["--no-proofread"] * (not proofread)
         try:
-            status = generate_main([str(a) for a in arguments], prog="generate.py")
+            status = generate_main(arguments, prog="generate.py")
         except SystemExit as error:
             status = error.code
         output = capsys.readouterr()
@@ -66,6 +68,20 @@ def test_one_writing_in_all_formats(generate, tmp_path):
         b"%PDF"
     )
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_what_is_written_is_proofread_unless_told_otherwise(generate, weights, monkeypatch):
+    save_recognition(weights.parent / "recognition.safetensors")
+    monkeypatch.setattr(recognizer, "WEIGHTS", weights.parent)
+    calls = []
+    surprise = Proofreader.surprise
+    monkeypatch.setattr(Proofreader, "surprise", lambda *a: calls.append(a) or surprise(*a))
+    assert generate("Ada", "-o", "plain.json", "--seed", 3) == (0, "") and not calls
+    assert generate("Ada", "-o", "ada.json", "--seed", 3, proofread=True) == (0, "") and calls
+    assert Ink.load("ada.json") == load_synthesizer().write("Ada", seed=3, proofread=True)
+    Path("page.txt").write_text("Dear Ada")
+    del calls[:]
+    assert generate("--page", "page.txt", "-o", "p.svg", "--seed", 3, proofread=True) == (0, "") and calls
 
 
 def test_options_reach_the_writing_and_the_drawing(generate):
