@@ -21,6 +21,7 @@ from strokesynth.layout import Layout, Paragraph, Passage, PlacedLine, lay_out, 
 from strokesynth.paper import MARGIN, Paper
 from strokesynth.spelling import OnUnsupported, spell
 from strokesynth.style import Style, styles
+from strokesynth.synthesizer import ATTEMPTS
 from strokesynth.words import Word, even_gaps, split_words
 
 if TYPE_CHECKING:
@@ -229,7 +230,8 @@ def write_page(
     layout.check_room(passages, sheet_paper)
     hands, pieces, human = _entropy(seed).spawn(3)
     hand = _hand(synthesizer, style, bias, hands)
-    words = _write_words(synthesizer, passages, hand, bias, proofread, pieces, progress)
+    reader = synthesizer.proofreader(proofread)
+    words = _write_words(synthesizer, passages, hand, bias, reader, pieces, progress)
     rng = np.random.default_rng(human)
     varied = iter(vary([word for own in words for word in own], layout.variation, rng))
     words = [[next(varied) for _ in own] for own in words]
@@ -306,7 +308,7 @@ def _write_words(
     passages: Sequence[Passage],
     hand: str | Style | Ink,
     bias: float | None,
-    proofread: bool | Proofreader,
+    reader: Proofreader | None,
     entropy: np.random.SeedSequence,
     progress: Callable[[int, int], object] | None,
 ) -> list[list[Word]]:
@@ -321,7 +323,7 @@ def _write_words(
 
     def write(texts: Sequence[str]) -> list[list[Word]]:
         seed = int(entropy.spawn(1)[0].generate_state(1, np.uint64)[0])
-        inks = synthesizer.write_lines(texts, bias=bias, style=hand, seed=seed, proofread=proofread)
+        inks = synthesizer.write_lines(texts, bias=bias, style=hand, seed=seed)
         return [split_words(ink) for ink in inks]
 
     words: list[Word] = []
@@ -331,14 +333,57 @@ def _write_words(
         # Where the network left out a word, or did not lift the pen before it, each is written by itself.
         failed = {k: batch[k].split() for k, own in enumerate(written) if len(own) != len(batch[k].split())}
         again = iter(write([word for own in failed.values() for word in own]) if failed else ())
-        for k, own in enumerate(written):
-            words += [word for _ in failed[k] for word in next(again)] if k in failed else own
+        for k in failed:
+            written[k] = [word for _ in failed[k] for word in next(again)]
+        if reader is not None:
+            _proofread(batch, written, write, reader, synthesizer.alphabet)
+        words += [word for own in written for word in own]
         done += sum(map(len, batch))
         if progress is not None:
             progress(done, total)
     ends = np.cumsum(counts).tolist()
     words = even_gaps(words)
     return [words[end - count : end] for end, count in zip(ends, counts, strict=True)]
+
+
+def _proofread(
+    texts: Sequence[str],
+    written: list[list[Word]],
+    write: Callable[[Sequence[str]], list[list[Word]]],
+    reader: Proofreader,
+    alphabet: Alphabet,
+) -> None:
+    """Write the texts that have a word that cannot be read again and again, and keep the best of each word.
+
+    `written` has the words of each text, and is where better ones are put.
+    """
+    bad = _surprises(written, reader, alphabet)
+    for _ in range(1, ATTEMPTS):
+        weak = [
+            k
+            for k, own in enumerate(written)
+            if not all(reader.readable(word.text, value) for word, value in zip(own, bad[k], strict=True))
+        ]
+        if not weak:
+            return
+        others = write([texts[k] for k in weak])
+        for k, other, new in zip(weak, others, _surprises(others, reader, alphabet), strict=True):
+            if len(other) != len(written[k]):
+                continue
+            for i, word in enumerate(other):
+                if new[i] < bad[k][i]:
+                    written[k][i], bad[k][i] = word, new[i]
+
+
+def _surprises(
+    written: Sequence[Sequence[Word]], reader: Proofreader, alphabet: Alphabet
+) -> list[list[float]]:
+    """How bad each word is to read, by itself; a mark over a letter is not looked for."""
+    words = [word for own in written for word in own]
+    texts = [spell(word.text, alphabet).base for word in words]
+    inks = [Ink.from_strokes(np.split(word.points, np.cumsum(word.lengths)[:-1])) for word in words]
+    found = iter(reader.surprise(texts, inks))
+    return [[next(found) for _ in own] for own in written]
 
 
 def cut_pieces(words: Sequence[str], length: int) -> list[str]:

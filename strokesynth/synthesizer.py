@@ -177,7 +177,7 @@ class Synthesizer:
         proofread: bool | Proofreader,
         one_hand: bool = False,
     ) -> list[Line]:
-        reader = self._reader(proofread)
+        reader = self.proofreader(proofread)
         spellings = spell_all(texts, self.alphabet, on_unsupported)
         given = None if style is None else Style.of(style)
         if bias is None:
@@ -247,7 +247,8 @@ class Synthesizer:
     def _proofreader(self) -> Proofreader:
         return Proofreader()
 
-    def _reader(self, proofread: bool | Proofreader) -> Proofreader | None:
+    def proofreader(self, proofread: bool | Proofreader) -> Proofreader | None:
+        """The one that is meant by the argument `proofread`: None for False."""
         if isinstance(proofread, Proofreader):
             return proofread
         if not isinstance(proofread, bool):
@@ -290,7 +291,9 @@ def _badness(written: Sequence[tuple[Piece, SampledLine]], reader: Proofreader |
     """How bad lines are; 0 is good. What only looks collapsed may be a row of dots, and is better than nothing."""
     if reader is None:
         return [float(collapsed(line)) for _, line in written]
-    return reader.surprise([piece.text for piece, _ in written], [line for _, line in written])
+    return reader.surprise(
+        [piece.text for piece, _ in written], [Ink.from_offsets(line.offsets) for _, line in written]
+    )
 
 
 def _derived(entropy: int, line: int, start: int, attempt: int) -> int:

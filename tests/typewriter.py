@@ -20,6 +20,9 @@ class Typewriter:
     def __init__(self):
         self.batches = []  # texts, as they came
 
+    def proofreader(self, proofread):
+        return proofread or None
+
     def write(self, text, **options):
         return self.write_lines([text], **options)[0]
 
