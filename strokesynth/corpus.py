@@ -258,6 +258,11 @@ def collate(samples: Sequence[tuple[np.ndarray, np.ndarray]]) -> Batch:
     return batch
 
 
+def spread(indices: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of the indices, evenly spread."""
+    return indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(int)]
+
+
 def _quantize(offsets: np.ndarray) -> np.ndarray:
     """Offsets (n, 3) as float16 whose running sum stays within the grid of the given one."""
     offsets = np.asarray(offsets, np.float64)

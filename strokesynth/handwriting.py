@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from strokesynth import plots
 from strokesynth.alphabet import Alphabet
-from strokesynth.corpus import Corpus, batches, collate
+from strokesynth.corpus import Corpus, batches, collate, spread
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs, squared_error
 from strokesynth.nn.networks import build_network
@@ -67,7 +67,7 @@ class HandwritingTask:
             raise ValueError(f"of the splits {found} validation takes {list(validation)}: one side is empty")
         self.repeats = np.array([(repeats or {}).get(s, 1.0) for s in corpus.sources[self.training]])
         self.validation = {
-            source: _spread(np.flatnonzero(held_out & (corpus.sources == source)), validation_lines)
+            source: spread(np.flatnonzero(held_out & (corpus.sources == source)), validation_lines)
             for source in dict.fromkeys(corpus.sources[held_out])
         }
         kinds = ["valid", *self.validation]
@@ -79,7 +79,7 @@ class HandwritingTask:
 
     def _statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the training offsets (dx, dy), over at most 3,000 lines of them."""
-        some = np.concatenate([self.corpus.offsets(i)[:, :2] for i in _spread(self.training, 3000)])
+        some = np.concatenate([self.corpus.offsets(i)[:, :2] for i in spread(self.training, 3000)])
         return torch.from_numpy(some.mean(0)), torch.from_numpy(some.std(0))
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
@@ -166,11 +166,6 @@ def _averages(prefix: str, sums: NDArray[np.float64]) -> dict[str, float]:
         f"{prefix}nats_per_sequence": nats / sequences,
         f"{prefix}squared_error_per_point": error / points,
     }
-
-
-def _spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """At most `count` of the indices, evenly spread."""
-    return indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(int)]
 
 
 def _closed(offsets: NDArray[np.float32]) -> NDArray[np.float32]:

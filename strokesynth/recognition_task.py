@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from strokesynth.alphabet import Alphabet
 from strokesynth.augmentation import augment
-from strokesynth.corpus import Corpus
+from strokesynth.corpus import Corpus, spread
 from strokesynth.features import trace_points
 from strokesynth.nn.ctc import focal_ctc_loss, greedy_batch
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
@@ -72,11 +72,11 @@ class RecognitionTask:
             raise ValueError(f"of the splits {found} validation takes {list(validation)}: one side is empty")
         self.repeats = np.array([(repeats or {}).get(s, 1.0) for s in corpus.sources[self.training]])
         self.validation = {
-            source: _spread(np.flatnonzero(held_out & (corpus.sources == source)), validation_lines)
+            source: spread(np.flatnonzero(held_out & (corpus.sources == source)), validation_lines)
             for source in dict.fromkeys(corpus.sources[held_out])
         }
         self.figures = tuple(f"{source}_error" for source in self.validation) + ("valid_nats",)
-        some = [self._rows(i, None) for i in _spread(self.training, _STATISTICS)]
+        some = [self._rows(i, None) for i in spread(self.training, _STATISTICS)]
         rows = torch.from_numpy(np.concatenate(some))
         self.network.feature_mean.copy_(rows.mean(0))
         self.network.feature_std.copy_(rows.std(0).clamp_min(0.05))
@@ -181,8 +181,3 @@ class RecognitionTask:
     def save(self, network: nn.Module, path: Path, note: str) -> None:
         """Write the weights file."""
         save_weights(path, cast(RecognitionNetwork, network), self.name, self.alphabet, note)
-
-
-def _spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """At most `count` of the indices, evenly spread."""
-    return indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(int)]

@@ -271,12 +271,6 @@ def load_recognizer(
     Raises FileNotFoundError where there is no such file, ValueError where it holds no such weights, or the device
     cannot be used.
     """
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ValueError(
-            f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}"
-        ) from None
     return Recognizer(
         load_weights(WEIGHTS / "recognition.safetensors" if path is None else path, device), language_model
     )

@@ -66,8 +66,15 @@ def load_weights(path: str | os.PathLike[str], device: str | torch.device = "cpu
     """Rebuild a network, in float32 and evaluation mode, from a file that `save_weights` wrote.
 
     Raises FileNotFoundError where there is no such file, ValueError where it is no weights file, is cut
-    short, has another version, or holds tensors that do not fit the architecture it names.
+    short, has another version, or holds tensors that do not fit the architecture it names, and for a device that
+    cannot be used.
     """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ValueError(
+            f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}"
+        ) from None
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights file at {str(path)!r}")

@@ -178,10 +178,9 @@ def _print(found: dict[str, Any], path: str | None) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    import numpy as np
     from tqdm import tqdm
 
-    from strokesynth.corpus import Corpus
+    from strokesynth.corpus import Corpus, spread
     from strokesynth.evaluation import evaluate
     from strokesynth.recognizer import DEFAULT_BEAM, load_recognizer
 
@@ -192,8 +191,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     if corpus.task != "recognition":
         raise ValueError(f"{args.evaluate} is a corpus for {corpus.task}: make one with --task recognition")
     indices = corpus.select(args.split, args.source)
-    if args.limit is not None and args.limit < len(indices):
-        indices = indices[np.linspace(0, len(indices) - 1, args.limit).round().astype(int)]
+    if args.limit is not None:
+        indices = spread(indices, args.limit)
     if not len(indices):
         raise ValueError(f"{args.evaluate} has no line of these splits and sources")
     ways: dict[str, dict[str, Any]] = {"best path": {}}
