@@ -34,6 +34,8 @@ from strokesynth.datasets import Sample
 
 FORMAT = 1
 TASKS = ("generation", "recognition")
+HELD_OUT = ("testset_v", "testset")
+"""Splits that nothing is trained on unless they are named: IAM-OnDB's, and that of UNIPEN's writers kept aside."""
 
 # Positions are kept on a grid of 1/1024 x-height: a step of up to two x-heights is then exact in
 # float16, so that rounding cannot add up along a line as it would if each offset were rounded alone.
@@ -188,6 +190,13 @@ class Corpus:
                 raise ValueError(f"no {what} {', '.join(unknown)} in this corpus; it has {', '.join(known)}")
             chosen &= np.isin(column, names)
         return np.flatnonzero(chosen)
+
+
+def take(corpus: Corpus, indices: np.ndarray) -> Corpus:
+    """The corpus of these samples only, in this order."""
+    points = [corpus.points[:0], *(corpus.offsets(int(i)).astype(np.float16) for i in indices)]
+    columns = [getattr(corpus, name + "s")[indices] for name in _TEXTS]
+    return Corpus(corpus.task, np.concatenate(points), corpus.lengths[indices], *columns)
 
 
 def batches(

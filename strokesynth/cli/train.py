@@ -13,7 +13,6 @@ from typing import Any
 from strokesynth.cli._guard import guarded
 
 TASKS = ("conditional_handwriting", "unconditional_handwriting", "recognition", "language_model")
-_HELD_OUT = ("testset_v", "testset")  # splits that are not trained on unless they are named
 _RUNNING_TEXT = ("iam", "npy", "unipen-text")  # sources of a corpus whose words stand in sentences
 _LINE = 30  # characters of a line of prose for the language model: about those of a written line
 
@@ -34,9 +33,28 @@ def prepare_main(argv: Sequence[str] | None = None, *, prog: str | None = None) 
     parser.add_argument("-o", "--out", metavar="FILE", default="data/corpus.npz", help="corpus (%(default)s)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (one for each core)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for composed lines (%(default)s)")
+    group = parser.add_argument_group("cleaning, of a corpus that was made before")
+    group.add_argument(
+        "--clean", metavar="CORPUS", help="write the lines of this file that a recogniser can read"
+    )
+    group.add_argument("--recognizer", metavar="WEIGHTS", help="which reads (the one in the package)")
+    group.add_argument(
+        "--limit", type=float, metavar="X", help="nats a character above which a line is left out (0.8)"
+    )
     args = parser.parse_args(argv)
+    if args.clean is not None and (args.iam or args.unipen or args.npy):
+        parser.error("--clean reads a corpus, not a database: give one or the other")
+    if args.clean is None and (args.recognizer is not None or args.limit is not None):
+        parser.error("--recognizer and --limit go with --clean")
 
     def work() -> None:
+        if args.clean is not None:
+            from strokesynth import cleaning
+
+            limit = cleaning.LIMIT if args.limit is None else args.limit
+            made = {"recognizer": args.recognizer, "limit": limit, "workers": args.workers}
+            print(cleaning.describe(cleaning.clean_corpus(args.clean, args.out, **made)))
+            return
         from strokesynth.preparation import describe, prepare_corpus
 
         options = {name: getattr(args, name) for name in ("iam", "unipen", "npy", "workers", "seed")}
@@ -119,7 +137,7 @@ def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) ->
 def _train_language_model(args: argparse.Namespace) -> None:
     from strokesynth._files import check_writable
     from strokesynth.alphabet import PRINTABLE_ASCII, fold
-    from strokesynth.corpus import Corpus
+    from strokesynth.corpus import HELD_OUT, Corpus
     from strokesynth.language_model import LanguageModel
 
     if args.out.suffix != ".npz":
@@ -132,7 +150,7 @@ def _train_language_model(args: argparse.Namespace) -> None:
         texts = (
             str(corpus.texts[i])
             for i in chosen
-            if corpus.sources[i] in _RUNNING_TEXT and (args.train_on or corpus.splits[i] not in _HELD_OUT)
+            if corpus.sources[i] in _RUNNING_TEXT and (args.train_on or corpus.splits[i] not in HELD_OUT)
         )
         lines += dict.fromkeys(texts)  # what many people were asked to write counts once
     for file in args.text:

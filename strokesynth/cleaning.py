@@ -1,0 +1,133 @@
+"""Leaving out of a corpus what a recogniser cannot find its text in: mislabelled, incomplete or scribbled lines.
+
+A synthesis network that is shown ink which says something else learns to write something else. The measure is that
+of proofreading (`strokesynth.proofread`): nats a character by which a reader is surprised by the text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from strokesynth._files import atomic_write, check_writable
+from strokesynth.corpus import HELD_OUT, Corpus, take
+from strokesynth.ink import Ink
+from strokesynth.nn.ctc import ctc_log_likelihood, greedy
+from strokesynth.recognizer import Recognizer, load_recognizer
+
+LIMIT = 0.8
+"""Nats a character above which a line is left out: by eye, those above are hard to read or do not say their text."""
+
+_CHUNK = 256  # lines read at once
+_SHOWN = 20  # of each source in the report
+
+
+def clean_corpus(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    recognizer: str | os.PathLike[str] | None = None,
+    limit: float = LIMIT,
+    workers: int | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Write the lines of a corpus in which a reader finds their text to `out`, and a report beside it (.json).
+
+    Lines that are kept out of training stay, so that figures before and after can be compared.
+
+    recognizer: weights of the reader; None takes those in the package. limit: nats a character. workers: processes
+    of one thread each; None takes one for each core.
+    Returns the report: how many lines of each source were read and left out, and the worst of them as they were read.
+    Raises ValueError for a limit out of range, otherwise as `Corpus.load`, `load_recognizer` and `check_writable`.
+    """
+    if not (math.isfinite(limit) and limit > 0):
+        raise ValueError(f"limit is {limit!r}; expected a number of nats a character above 0")
+    out = check_writable(out)
+    corpus = Corpus.load(path)
+    surprise, readings = judge(corpus, recognizer, workers=workers, progress=progress)
+    judged = ~np.isin(corpus.splits, HELD_OUT)
+    bad = judged & (surprise > limit)
+    sources = {}
+    for source in dict.fromkeys(corpus.sources.tolist()):
+        own = judged & (corpus.sources == source)
+        worst = [i for i in np.argsort(-surprise, kind="stable") if own[i] and bad[i]][:_SHOWN]
+        sources[source] = {
+            "lines": int(own.sum()),
+            "left_out": int((own & bad).sum()),
+            "points_left_out": int(corpus.lengths[own & bad].sum()),
+            "worst": [
+                {"id": str(corpus.ids[i]), "text": str(corpus.texts[i]), "read": readings[i]} for i in worst
+            ],
+        }
+    cleaned = take(corpus, np.flatnonzero(~bad))
+    cleaned.save(out)
+    report = {"limit": limit, "samples": len(cleaned), "points": len(cleaned.points), "sources": sources}
+    with atomic_write(out.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def describe(report: dict[str, Any]) -> str:
+    """The report of `clean_corpus` in lines to read."""
+    lines = [f"{report['samples']} samples, {report['points']} points kept"]
+    for source, of in report["sources"].items():
+        share = 100 * of["left_out"] / max(1, of["lines"])
+        lines.append(f"{source}: {of['left_out']} of {of['lines']} lines left out ({share:.1f} %), such as")
+        lines += [f"    {worst['text']!r}, read as {worst['read']!r}" for worst in of["worst"][:4]]
+    return "\n".join(lines)
+
+
+def judge(
+    corpus: Corpus,
+    recognizer: str | os.PathLike[str] | None = None,
+    *,
+    workers: int | None = None,
+    progress: bool = True,
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Read N lines: the nats a character by which each text surprises the reader (N,), and what it reads.
+
+    The former is -log p(text | ink) / length, infinite where the ink is too short for the text. See `clean_corpus`.
+    """
+    load_recognizer(recognizer)  # so that a wrong file is said here and once
+    # Lines of like length are read together; the longest first, so that the last piece of work is a short one.
+    order = np.argsort(-corpus.lengths, kind="stable")
+    chunks = [order[k : k + _CHUNK] for k in range(0, len(order), _CHUNK)]
+    work = [([corpus.offsets(int(i)) for i in chunk], corpus.texts[chunk].tolist()) for chunk in chunks]
+    surprise, readings = np.zeros(len(corpus)), [""] * len(corpus)
+    with ProcessPoolExecutor(
+        workers or os.cpu_count(), get_context("spawn"), initializer=_load, initargs=(recognizer,)
+    ) as pool:
+        found = tqdm(pool.map(_read, work), "reading", len(work), unit=" batches", disable=not progress)
+        for chunk, (values, texts) in zip(chunks, found, strict=True):
+            surprise[chunk] = values
+            for i, text in zip(chunk, texts, strict=True):
+                readings[i] = text
+    return surprise, readings
+
+
+_reader: Recognizer  # of a worker process
+
+
+def _load(path: str | os.PathLike[str] | None) -> None:
+    global _reader
+    torch.set_num_threads(1)
+    _reader = load_recognizer(path)
+
+
+def _read(lines: tuple[list[NDArray[np.float32]], list[str]]) -> tuple[NDArray[np.float64], list[str]]:
+    offsets, texts = lines
+    surprise, readings = np.zeros(len(texts)), [""] * len(texts)
+    for i, log_probs in _reader.frames([Ink.from_offsets(o) for o in offsets], normalized=True):
+        codes = _reader.alphabet.encode(texts[i])
+        surprise[i] = -ctc_log_likelihood(log_probs.clamp(max=0.0), codes) / len(codes)
+        readings[i] = _reader.alphabet.decode(greedy(log_probs))
+    return surprise, readings
