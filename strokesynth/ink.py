@@ -41,6 +41,9 @@ class Ink:
     text        what the ink says, or None.
     characters  for each stroke an integer array (n,): the index into `text` of the character that each
                 point belongs to; or None.
+    legibility  of ink that was proofread (`strokesynth.proofread`): how sure a reader is of the text, from 0 to 1,
+                as the mean (geometric) probability of a character; so 1 - legibility estimates its error rate.
+                None where nobody has read it.
 
     Raises ValueError when the parts do not fit together.
     """
@@ -48,6 +51,7 @@ class Ink:
     strokes: tuple[NDArray[np.float32], ...]
     text: str | None = None
     characters: tuple[NDArray[np.int32], ...] | None = None
+    legibility: float | None = None
 
     def __post_init__(self) -> None:
         if self.text is not None and not isinstance(self.text, str):
@@ -58,6 +62,8 @@ class Ink:
         object.__setattr__(self, "strokes", strokes)
         if self.characters is not None:
             object.__setattr__(self, "characters", _characters(self.characters, strokes, self.text))
+        if self.legibility is not None:
+            object.__setattr__(self, "legibility", _legibility(self.legibility))
 
     # --- strokes <-> offsets ---------------------------------------------------------------------
 
@@ -67,9 +73,11 @@ class Ink:
         strokes: Iterable[ArrayLike],
         text: str | None = None,
         characters: Iterable[ArrayLike] | None = None,
+        legibility: float | None = None,
     ) -> Ink:
         """Ink from arrays (n, 2) of x (right) and y (down), one per stroke; see the class for the rest."""
-        return cls(tuple(strokes), text, None if characters is None else tuple(characters))  # type: ignore[arg-type]
+        known = None if characters is None else tuple(characters)
+        return cls(tuple(strokes), text, known, legibility)  # type: ignore[arg-type]
 
     @classmethod
     def from_offsets(
@@ -150,7 +158,7 @@ class Ink:
         if len(m) == 3 and m[2].tolist() != [0.0, 0.0, 1.0]:
             raise ValueError(f"the last row of a 3x3 affine map is 0 0 1; got {m[2].tolist()}")
         strokes = (s @ m[:2, :2].T + m[:2, 2] for s in self.strokes)
-        return Ink.from_strokes(strokes, self.text, self.characters)
+        return Ink.from_strokes(strokes, self.text, self.characters, self.legibility)
 
     def translate(self, dx: float, dy: float) -> Ink:
         """The ink moved by dx to the right and dy down."""
@@ -161,7 +169,7 @@ class Ink:
         return self.transform([[sx, 0.0, 0.0], [0.0, sx if sy is None else sy, 0.0]])
 
     def __eq__(self, other: object) -> bool:
-        """Bit for bit the same strokes, text and characters."""
+        """Bit for bit the same strokes, text and characters, whatever a reader thinks of them."""
         if not isinstance(other, Ink):
             return NotImplemented
         return (
@@ -233,6 +241,8 @@ def to_json(ink: Ink) -> bytes:
         "strokes": [s.astype("U32").astype(np.float64).tolist() for s in ink.strokes],
         "characters": None if ink.characters is None else [c.tolist() for c in ink.characters],
     }
+    if ink.legibility is not None:
+        document["legibility"] = ink.legibility
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
@@ -250,7 +260,7 @@ def from_json(data: bytes | str) -> Ink:
     characters = document.get("characters")
     if not isinstance(characters, list | None):
         raise ValueError('"characters" must be null or a list with one list of indices per stroke')
-    return Ink.from_strokes(document["strokes"], document.get("text"), characters)
+    return Ink.from_strokes(document["strokes"], document.get("text"), characters, document.get("legibility"))
 
 
 def to_npz(ink: Ink) -> bytes:
@@ -266,6 +276,8 @@ def to_npz(ink: Ink) -> bytes:
         arrays["text"] = np.array(json.dumps(ink.text))
     if ink.characters is not None:
         arrays["characters"] = np.concatenate(ink.characters)
+    if ink.legibility is not None:
+        arrays["legibility"] = np.array(ink.legibility)
     buffer = io.BytesIO()
     # Not np.savez, which stamps each member with the time of day.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -301,7 +313,8 @@ def from_npz(data: bytes) -> Ink:
             )
         characters = np.split(arrays["characters"], cuts)
     text = json.loads(str(arrays["text"].item())) if "text" in arrays else None
-    return Ink.from_strokes(np.split(points, cuts), text, characters)
+    legibility = arrays["legibility"].tolist() if "legibility" in arrays else None
+    return Ink.from_strokes(np.split(points, cuts), text, characters, legibility)
 
 
 # --- helpers -----------------------------------------------------------------------------------------
@@ -432,6 +445,13 @@ def _characters(
         indices.flags.writeable = False
         result.append(indices)
     return tuple(result)
+
+
+def _legibility(given: object) -> float:
+    """The number, checked."""
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 <= given <= 1:
+        raise ValueError(f"legibility is a number from 0 to 1 or None, not {given!r}")
+    return float(given)
 
 
 def _same_arrays(a: Sequence[NDArray[Any]], b: Sequence[NDArray[Any]]) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from strokesynth.ink import Ink
 from strokesynth.paper import Paper, check_choice
 from strokesynth.render import positive
-from strokesynth.words import Word, break_word
+from strokesynth.words import Word, break_word, join
 
 ALIGNMENTS = ("left", "center", "right", "justify")
 
@@ -321,23 +321,6 @@ def fill(words: Sequence[Word], first: float, rest: float) -> list[list[Word]]:
             lines.append([head])
             used = head.width
     return lines
-
-
-def join(words: Sequence[Word], stretch: float = 0.0) -> Ink:
-    """The words on one baseline, with their blanks made wider by `stretch` x-heights."""
-    points, characters, x, start = [], [], 0.0, 0
-    for i, word in enumerate(words):
-        x += word.gap + stretch if i else 0.0
-        points.append(word.points + (x, 0.0))
-        characters.append(word.characters + start)
-        x += word.width
-        start += len(word.text) + 1
-    ends = np.cumsum(np.concatenate([word.lengths for word in words]))[:-1]
-    return Ink.from_strokes(
-        np.split(np.concatenate(points), ends),
-        " ".join(word.text for word in words),
-        np.split(np.concatenate(characters), ends),
-    )
 
 
 def _slack(paper: Paper) -> float:

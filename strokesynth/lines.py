@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from strokesynth.accents import draw_marks
 from strokesynth.ink import Ink
+from strokesynth.proofread import legibility
 from strokesynth.sampling import SampledLine
 from strokesynth.spelling import Spelling
 from strokesynth.style import measure
@@ -35,11 +36,21 @@ class Piece(NamedTuple):
     gap: float  # before it, in x-heights
 
 
+class Writing(NamedTuple):
+    """A piece as it was written."""
+
+    ink: Ink  # level, says its base letters; no point belongs to a blank
+    window: NDArray[np.float32] | None = (
+        None  # (n, U + 1) at each point; None where it is of several writings
+    )
+    surprise: NDArray[np.float64] | None = None  # of a reader by each word, see `Proofreader.surprise`
+
+
 class Line(NamedTuple):
     """What was written for one text: its pieces in order, each with a seed for what is drawn over it."""
 
     spelling: Spelling
-    pieces: list[tuple[Piece, SampledLine, int]]
+    pieces: list[tuple[Piece, Writing, int]]
     lean: NDArray[np.float64] | None = None  # (2, 3) what the style does to upright writing
 
 
@@ -98,6 +109,13 @@ def collapsed(line: SampledLine) -> bool:
     return bool((advance < _LEAST_ADVANCE).any())
 
 
+def settle(written: SampledLine, text: str) -> Writing:
+    """What the network wrote for a piece, as ink on a level baseline."""
+    inked = np.array([k for k, c in enumerate(text) if c != " "])
+    owner = inked[written.window[:, inked].argmax(1)]
+    return Writing(_level(Ink.from_offsets(written.offsets, text, owner)), written.window)
+
+
 def put_together(line: Line) -> tuple[Ink, NDArray[np.int64]]:
     """The pieces of a line side by side on one baseline, with their marks.
 
@@ -110,10 +128,7 @@ def put_together(line: Line) -> tuple[Ink, NDArray[np.int64]]:
     origins: list[NDArray[np.int64]] = []
     right, before = 0.0, 0
     for piece, written, seed in line.pieces:
-        inked = np.array([k for k, c in enumerate(piece.text) if c != " "])  # no point belongs to a blank
-        owner = inked[written.window[:, inked].argmax(1)]
-        ink = _level(Ink.from_offsets(written.offsets, piece.text, owner))
-        ink = ink if line.lean is None else ink.transform(line.lean)
+        ink = written.ink if line.lean is None else written.ink.transform(line.lean)
         origin = np.arange(ink.n_points)
         marks = [spelling.marks[place] for place in piece.places]
         if any(marks):
@@ -124,8 +139,9 @@ def put_together(line: Line) -> tuple[Ink, NDArray[np.int64]]:
         strokes += ink.strokes
         characters += [text_places[list(piece.places)][own] for own in ink.characters or ()]
         origins.append(np.where(origin < 0, -1, origin + before))
-        before += len(written.offsets)
-    return Ink.from_strokes(strokes, spelling.text, characters), np.concatenate(origins)
+        before += written.ink.n_points
+    ink = Ink.from_strokes(strokes, spelling.text, characters, _legibility(line))
+    return ink, np.concatenate(origins)
 
 
 def window_of(line: Line, ink: Ink, origin: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -135,15 +151,28 @@ def window_of(line: Line, ink: Ink, origin: NDArray[np.int64]) -> NDArray[np.flo
     """
     text = line.spelling.text
     text_places = (*line.spelling.places, len(text))
-    window = np.zeros((sum(len(w.offsets) for _, w, _ in line.pieces), len(text) + 1), np.float32)
+    window = np.zeros((sum(w.ink.n_points for _, w, _ in line.pieces), len(text) + 1), np.float32)
     row = 0
     for piece, written, _ in line.pieces:
         columns = [text_places[place] for place in (*piece.places, piece.places[-1] + 1)]
+        if written.window is None:
+            raise ValueError(
+                f"{piece.text!r} was put together from several writings, and has no window of its own"
+            )
         window[row : row + len(written.window), columns] = written.window
         row += len(written.window)
     owner = np.concatenate(ink.characters or ())
     drawn = np.eye(len(text) + 1, dtype=np.float32)[owner] if (origin < 0).any() else 0.0
     return np.where(origin[:, None] < 0, drawn, window[origin]).astype(np.float32)
+
+
+def _legibility(line: Line) -> float | None:
+    """Of the pieces together, where they have been read."""
+    known = [writing.surprise for _, writing, _ in line.pieces if writing.surprise is not None]
+    if len(known) < len(line.pieces):
+        return None
+    text = " ".join(piece.text for piece, _, _ in line.pieces)
+    return legibility(text, float(np.concatenate(known).sum()))
 
 
 def _level(ink: Ink) -> Ink:

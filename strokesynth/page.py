@@ -21,7 +21,6 @@ from strokesynth.layout import Layout, Paragraph, Passage, PlacedLine, lay_out, 
 from strokesynth.paper import MARGIN, Paper
 from strokesynth.spelling import OnUnsupported, spell
 from strokesynth.style import Style, styles
-from strokesynth.synthesizer import ATTEMPTS
 from strokesynth.words import Word, even_gaps, split_words
 
 if TYPE_CHECKING:
@@ -184,7 +183,9 @@ def write_page(
     style: str | Style | Ink | None = None,
     seed: int | None = None,
     on_unsupported: OnUnsupported = "error",
-    proofread: bool | Proofreader = False,
+    proofread: bool | Proofreader = True,
+    candidates: int | None = None,
+    limit: float | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Page:
     """Write a text on pages of paper, all in one hand.
@@ -197,8 +198,8 @@ def write_page(
             or a list of such texts and of `Paragraph`, for headings, a date line and the like.
         paper, orientation, margins, mirrored, ruling, margin_line: see `Paper.of`; pitch_mm is the pitch there.
         x_height_mm, line_pitch_mm, align, indent_mm, variation: see `Layout`; paragraph_space is the space there.
-        bias, seed, on_unsupported, proofread: as for `Synthesizer.write`. The seed also chooses the hand where there
-            is no style.
+        bias, seed, on_unsupported: as for `Synthesizer.write`. The seed also chooses the hand where there is no style.
+        proofread, candidates, limit: as there; pages are proofread unless told otherwise.
         style: as there; without one, a bundled style.
         progress: called with the numbers of characters written and to be written, now and then.
 
@@ -230,7 +231,7 @@ def write_page(
     layout.check_room(passages, sheet_paper)
     hands, pieces, human = _entropy(seed).spawn(3)
     hand = _hand(synthesizer, style, bias, hands)
-    reader = synthesizer.proofreader(proofread)
+    reader = synthesizer.proofreader(proofread, candidates, limit) or False
     words = _write_words(synthesizer, passages, hand, bias, reader, pieces, progress)
     rng = np.random.default_rng(human)
     varied = iter(vary([word for own in words for word in own], layout.variation, rng))
@@ -308,7 +309,7 @@ def _write_words(
     passages: Sequence[Passage],
     hand: str | Style | Ink,
     bias: float | None,
-    reader: Proofreader | None,
+    proofread: bool | Proofreader,
     entropy: np.random.SeedSequence,
     progress: Callable[[int, int], object] | None,
 ) -> list[list[Word]]:
@@ -323,7 +324,7 @@ def _write_words(
 
     def write(texts: Sequence[str]) -> list[list[Word]]:
         seed = int(entropy.spawn(1)[0].generate_state(1, np.uint64)[0])
-        inks = synthesizer.write_lines(texts, bias=bias, style=hand, seed=seed)
+        inks = synthesizer.write_lines(texts, bias=bias, style=hand, seed=seed, proofread=proofread)
         return [split_words(ink) for ink in inks]
 
     words: list[Word] = []
@@ -335,8 +336,6 @@ def _write_words(
         again = iter(write([word for own in failed.values() for word in own]) if failed else ())
         for k in failed:
             written[k] = [word for _ in failed[k] for word in next(again)]
-        if reader is not None:
-            _proofread(batch, written, write, reader, synthesizer.alphabet)
         words += [word for own in written for word in own]
         done += sum(map(len, batch))
         if progress is not None:
@@ -344,46 +343,6 @@ def _write_words(
     ends = np.cumsum(counts).tolist()
     words = even_gaps(words)
     return [words[end - count : end] for end, count in zip(ends, counts, strict=True)]
-
-
-def _proofread(
-    texts: Sequence[str],
-    written: list[list[Word]],
-    write: Callable[[Sequence[str]], list[list[Word]]],
-    reader: Proofreader,
-    alphabet: Alphabet,
-) -> None:
-    """Write the texts that have a word that cannot be read again and again, and keep the best of each word.
-
-    `written` has the words of each text, and is where better ones are put.
-    """
-    bad = _surprises(written, reader, alphabet)
-    for _ in range(1, ATTEMPTS):
-        weak = [
-            k
-            for k, own in enumerate(written)
-            if not all(reader.readable(word.text, value) for word, value in zip(own, bad[k], strict=True))
-        ]
-        if not weak:
-            return
-        others = write([texts[k] for k in weak])
-        for k, other, new in zip(weak, others, _surprises(others, reader, alphabet), strict=True):
-            if len(other) != len(written[k]):
-                continue
-            for i, word in enumerate(other):
-                if new[i] < bad[k][i]:
-                    written[k][i], bad[k][i] = word, new[i]
-
-
-def _surprises(
-    written: Sequence[Sequence[Word]], reader: Proofreader, alphabet: Alphabet
-) -> list[list[float]]:
-    """How bad each word is to read, by itself; a mark over a letter is not looked for."""
-    words = [word for own in written for word in own]
-    texts = [spell(word.text, alphabet).base for word in words]
-    inks = [Ink.from_strokes(np.split(word.points, np.cumsum(word.lengths)[:-1])) for word in words]
-    found = iter(reader.surprise(texts, inks))
-    return [[next(found) for _ in own] for own in written]
 
 
 def cut_pieces(words: Sequence[str], length: int) -> list[str]:

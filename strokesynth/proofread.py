@@ -1,44 +1,45 @@
-"""Proofreading: what was written is read, and written again where it cannot be.
+"""Proofreading: what was written is read, word by word, and the words that cannot be read are written again.
 
 Several writings of one text and a recogniser that ranks them more than halve the errors of handwriting synthesis
 (Afonin et al. 2023, arXiv:2306.03103). The measure is the likelihood of the intended text under the recogniser, which
-also tells apart writings that are read alike.
+also tells apart writings that are read alike; taken of each word, it says what has to be written again.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from strokesynth.ink import Ink
+from strokesynth.nn.ctc import align
+from strokesynth.words import word_spans
 
 if TYPE_CHECKING:
     from strokesynth.recognizer import Recognizer
 
-LIMIT = 0.07
-"""Nats a character by which the reader may be surprised: about one character in fourteen is in doubt."""
-
-WORD_LIMIT = 0.15
-"""The same for a word by itself, which is harder to read than among others."""
+LIMIT = 0.15
+"""Nats a character by which the reader may be surprised: about one character in seven is in doubt."""
 
 CANDIDATES = 4
-"""Writings of a line at each attempt, where there are few lines: writing some together takes hardly more time."""
+"""Writings of what could not be read, at each attempt."""
 
-_ALONE = (
-    1.5  # nats for a letter by itself, which may be another one as well: only what is clearly wrong counts
+_SHORT = (
+    5  # characters that a word counts for at least: of a single one, what it is is often a matter of taste
 )
 
 
 class Proofreader:
-    """Judges written lines by how likely a reader is to find their text in them.
+    """Judges written lines by how likely a reader is to find their words in them.
 
     recognizer: the reader; None takes the one in the package, when first needed. limit: nats a character above
-    which a line is written again, as often as `strokesynth.synthesizer.ATTEMPTS` allows; the best attempt is kept.
-    word_limit: likewise for the words of a page, of each of which the best attempt is kept. candidates: writings at
-    each attempt, where there are few lines to write. Raises ValueError for a limit or number out of range.
+    which a word is written again. candidates: writings of it at each attempt; the best of all is kept.
+    Raises ValueError for a limit or number out of range.
     """
 
     def __init__(
@@ -46,16 +47,14 @@ class Proofreader:
         recognizer: Recognizer | None = None,
         *,
         limit: float = LIMIT,
-        word_limit: float = WORD_LIMIT,
         candidates: int = CANDIDATES,
     ) -> None:
         """Keep what is needed for judging."""
-        for name, value in (("limit", limit), ("word_limit", word_limit)):
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} is {value!r}; expected a number of nats a character of at least 0")
+        if isinstance(limit, bool) or not (math.isfinite(limit) and limit >= 0):
+            raise ValueError(f"limit is {limit!r}; expected a number of nats a character of at least 0")
         if isinstance(candidates, bool) or not isinstance(candidates, int) or candidates < 1:
             raise ValueError(f"candidates is {candidates!r}; expected a whole number of at least 1")
-        self._given, self.limit, self.word_limit, self.candidates = recognizer, limit, word_limit, candidates
+        self._given, self.limit, self.candidates = recognizer, limit, candidates
 
     @cached_property
     def recognizer(self) -> Recognizer:
@@ -64,22 +63,57 @@ class Proofreader:
 
         return self._given or load_recognizer()
 
-    def surprise(self, texts: Sequence[str], inks: Sequence[Ink]) -> list[float]:
-        """Nats a character that a reader would be surprised by each of the texts: -log p(text | ink) / length.
+    def surprise(self, texts: Sequence[str], inks: Sequence[Ink]) -> list[NDArray[np.float64]]:
+        """Nats by which a reader is surprised by each word of each line: -log p(word | its ink), (words,) a line.
 
-        0 for texts without a letter or digit, infinite where the ink is too short for the text.
+        The inks are normalised. Which ink a word has is told by the most probable alignment of the whole line with its
+        text; so a word is read among its neighbours. Infinite for all words where the ink is too short for the text.
         """
-        result = [0.0] * len(texts)
-        judged = [i for i, text in enumerate(texts) if any(c.isalnum() for c in text)]
-        judged = [i for i in judged if inks[i].bounds[:2] != inks[i].bounds[2:]]
-        with warnings.catch_warnings():
-            # A scribble may look like two lines; it is a bad line all the same.
-            warnings.simplefilter("ignore", UserWarning)
-            likely = self.recognizer.log_likelihoods([inks[i] for i in judged], [texts[i] for i in judged])
-        for i, value in zip(judged, likely.tolist(), strict=True):
-            result[i] = -value / len(texts[i])
+        result = [np.full(len(text.split()), math.inf) for text in texts]
+        codes = [self.recognizer.alphabet.encode(text) for text in texts]
+        places: list[tuple[int, int]] = []
+        frames: list[torch.Tensor] = []
+        labels: list[torch.Tensor] = []
+        for i, log_probs in self.recognizer.frames(inks, normalized=True):
+            for k, (first, last), (start, end) in _words(texts[i], log_probs, codes[i]):
+                places.append((i, k))
+                frames.append(log_probs[first:last])
+                labels.append(torch.from_numpy(codes[i][start:end]))
+        if places:
+            losses = torch.nn.functional.ctc_loss(
+                torch.nn.utils.rnn.pad_sequence(frames).double(),
+                torch.nn.utils.rnn.pad_sequence(labels, batch_first=True),
+                torch.tensor([len(f) for f in frames]),
+                torch.tensor([len(c) for c in labels]),
+                reduction="none",
+            )
+            for (i, k), loss in zip(places, losses.tolist(), strict=True):
+                result[i][k] = loss
         return result
 
     def readable(self, word: str, surprise: float) -> bool:
-        """Whether a word by itself, of so much surprise, need not be written again."""
-        return surprise <= (self.word_limit if sum(c.isalnum() for c in word) > 1 else _ALONE)
+        """Whether a word of so much surprise need not be written again."""
+        return surprise <= self.limit * max(_SHORT, len(word))
+
+
+def legibility(text: str, surprise: float) -> float:
+    """What `Ink.legibility` says of a text that surprises a reader by so many nats: between 0 and 1."""
+    return math.exp(-surprise / max(1, len("".join(text.split()))))
+
+
+def _words(
+    text: str, log_probs: torch.Tensor, codes: NDArray[np.int64]
+) -> Iterator[tuple[int, tuple[int, int], tuple[int, int]]]:
+    """Number, frames and characters of each word; nothing where the frames are too few for the text.
+
+    The frames between two words are those of the blank, which belong to neither.
+    """
+    try:
+        aligned = align(log_probs.clamp(max=0.0), codes)
+    except ValueError:
+        return
+    spans = word_spans(text)
+    for k, (start, end) in enumerate(spans):
+        first = 0 if k == 0 else int(aligned[start - 1, 1])
+        last = len(log_probs) if k == len(spans) - 1 else int(aligned[end, 0])
+        yield k, (first, last), (start, end)

@@ -168,6 +168,14 @@ class Recognizer:
         ((line, log_probs),) = self._posteriors([ink], normalized, numbered=False)
         return Posteriors(log_probs.numpy(), line.trace.points[:: self.network.stride])
 
+    def frames(self, inks: Sequence[Ink], *, normalized: bool = False) -> Iterator[tuple[int, Tensor]]:
+        """The log-probabilities (T', C) of characters at each frame of many inks, each with its index.
+
+        Those of like length come together, whatever the order of the inks. Raises ValueError as `read_lines`.
+        """
+        for line, log_probs in self._posteriors(list(inks), normalized, numbered=True):
+            yield line.place, log_probs
+
     def log_likelihood(self, ink: Ink, text: str, *, normalized: bool = False) -> float:
         """Log p(text | ink) in nats after the network; -inf where the ink is too short for the text.
 
@@ -183,8 +191,8 @@ class Recognizer:
             raise ValueError(f"each ink has one text; got {len(inks)} inks and {len(texts)} texts")
         codes = [self.alphabet.encode(text) for text in texts]
         result = np.zeros(len(texts))
-        for line, log_probs in self._posteriors(list(inks), normalized, numbered=True):
-            result[line.place] = _log_likelihoods([log_probs], [codes[line.place]])[0]
+        for i, log_probs in self.frames(inks, normalized=normalized):
+            result[i] = _log_likelihoods([log_probs], [codes[i]])[0]
         return result
 
     def _read(

@@ -7,7 +7,7 @@ import math
 import operator
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,9 +16,20 @@ import torch
 from numpy.typing import NDArray
 
 from strokesynth.ink import Ink
-from strokesynth.lines import Line, Piece, after_style, collapsed, cut, put_together, window_of
+from strokesynth.lines import (
+    Line,
+    Piece,
+    Writing,
+    after_style,
+    collapsed,
+    cut,
+    put_together,
+    settle,
+    window_of,
+)
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
 from strokesynth.proofread import Proofreader
+from strokesynth.repair import repair
 from strokesynth.sampling import SampledLine, sample_freely, sample_lines
 from strokesynth.spelling import OnUnsupported, spell, spell_all
 from strokesynth.style import Style
@@ -74,8 +85,10 @@ class Synthesizer:
     * on_unsupported: what happens to characters that cannot be written (see `supported_characters`): "error" names
       each with its position, "skip" leaves them out, "replace" writes the nearest there is (`Alphabet.suggest`)
       or "?"; the last two with a UserWarning that names what was changed.
-    * proofread: have what was written read, and written again where that fails; the best attempt is kept (see
-      `strokesynth.proofread`, and a `Proofreader` for other limits than the usual ones).
+    * proofread: have what was written read, and words that cannot be read written again (see
+      `strokesynth.proofread`); `ink.legibility` then says how sure the reader is in the end. limit: nats a
+      character above which a word is written again; candidates: writings of it at each attempt. A `Proofreader`
+      in place of True brings its own.
     """
 
     def __init__(self, weights: Weights, unconditional: str | os.PathLike[str] | None = None) -> None:
@@ -97,13 +110,16 @@ class Synthesizer:
         seed: int | None = None,
         on_unsupported: OnUnsupported = "error",
         proofread: bool | Proofreader = False,
+        candidates: int | None = None,
+        limit: float | None = None,
     ) -> Ink:
         """The text on one line, however long.
 
         Raises ValueError for a text that is empty, blank or has characters that cannot be written (named with
         their positions), and for arguments out of range; SynthesisError, a ValueError, if the network fails.
         """
-        (line,) = self._write([text], bias, style, seed, on_unsupported, proofread)
+        reader = self.proofreader(proofread, candidates, limit)
+        (line,) = self._write([text], bias, style, seed, on_unsupported, reader)
         return put_together(line)[0]
 
     def write_lines(
@@ -116,6 +132,8 @@ class Synthesizer:
         one_hand: bool = False,
         on_unsupported: OnUnsupported = "error",
         proofread: bool | Proofreader = False,
+        candidates: int | None = None,
+        limit: float | None = None,
     ) -> list[Ink]:
         """Each text on a line of its own, all in one batch. See `write`.
 
@@ -123,7 +141,8 @@ class Synthesizer:
         """
         if isinstance(texts, str):
             raise ValueError(f"texts is a list of lines, not one string: [{texts[:30]!r}], or call write()")
-        lines = self._write(list(texts), bias, style, seed, on_unsupported, proofread, one_hand)
+        reader = self.proofreader(proofread, candidates, limit)
+        lines = self._write(list(texts), bias, style, seed, on_unsupported, reader, one_hand)
         return [put_together(line)[0] for line in lines]
 
     def write_page(self, text: str | Sequence[str | Paragraph], **options: Any) -> Page:
@@ -140,10 +159,9 @@ class Synthesizer:
         style: str | Style | Ink | None = None,
         seed: int | None = None,
         on_unsupported: OnUnsupported = "error",
-        proofread: bool | Proofreader = False,
     ) -> WritingTrace:
-        """As `write`, with the window over the text at each point of the ink."""
-        (line,) = self._write([text], bias, style, seed, on_unsupported, proofread)
+        """As `write` without proofreading, with the window over the text at each point of the ink."""
+        (line,) = self._write([text], bias, style, seed, on_unsupported, None)
         ink, origin = put_together(line)
         return WritingTrace(ink, window_of(line, ink, origin))
 
@@ -174,10 +192,9 @@ class Synthesizer:
         style: str | Style | Ink | None,
         seed: int | None,
         on_unsupported: OnUnsupported,
-        proofread: bool | Proofreader,
+        reader: Proofreader | None,
         one_hand: bool = False,
     ) -> list[Line]:
-        reader = self.proofreader(proofread)
         spellings = spell_all(texts, self.alphabet, on_unsupported)
         given = None if style is None else Style.of(style)
         if bias is None:
@@ -187,72 +204,124 @@ class Synthesizer:
         hand = None if upright is None else self._readable(upright)
         entropy = _seed(seed)
         lines = [cut(i, spelling.base) for i, spelling in enumerate(spellings)]
-        hands = [list(itertools.chain(*lines))] if one_hand and lines else lines
+        together = one_hand or hand is not None
+        hands = [list(itertools.chain(*lines))] if together and lines else lines
         # The longest piece chooses the hand, in which the others go on.
-        longest = [max(pieces, key=lambda piece: len(piece.text)) for pieces in hands]
-        written = self._sample(longest, bias, hand, entropy, reader)
-        for pieces, piece in zip(hands, longest, strict=True):
-            own = hand or Ink.from_offsets(written[piece].offsets, piece.text)
-            written |= self._sample([p for p in pieces if p is not piece], bias, own, entropy, reader)
+        first = [] if hand else [max(pieces, key=lambda piece: len(piece.text)) for pieces in hands]
+        written = self._sample(first, bias, None, entropy, reader)
+        for number, pieces in enumerate(hands):
+            own = hand or written[first[number]].ink
+            written |= self._sample([p for p in pieces if p not in written], bias, own, entropy, reader)
+            if reader is not None:
+                again = partial(
+                    self._again, bias=bias, style=own, entropy=entropy, hand=number, reader=reader
+                )
+                kept = repair([(piece.text, written[piece]) for piece in pieces], again, reader)
+                written |= dict(zip(pieces, kept, strict=True))
         return [
             Line(
-                spelling, [(p, written[p], _derived(entropy, p.line, p.start, ATTEMPTS)) for p in line], lean
+                spelling,
+                [(p, written[p], _derived(entropy, p.line, p.start, ATTEMPTS)) for p in line],
+                lean,
             )
             for spelling, line in zip(spellings, lines, strict=True)
         ]
 
     def _sample(
-        self,
-        pieces: list[Piece],
-        bias: float,
-        style: Ink | None,
-        entropy: int,
-        reader: Proofreader | None,
-    ) -> dict[Piece, SampledLine]:
-        """Write the pieces; their offsets start from the origin. Raises SynthesisError if one never succeeds."""
-        prime, start, blank = None, np.zeros(3, np.float32), ""
-        if style is not None:
-            prime, blank = (style.to_offsets(), self.alphabet.encode(style.text or "")), " "
-            start[:2] = style.strokes[-1][-1]
-        best: dict[Piece, tuple[float, SampledLine]] = {}  # by how bad they are
+        self, pieces: list[Piece], bias: float, style: Ink | None, entropy: int, reader: Proofreader | None
+    ) -> dict[Piece, Writing]:
+        """Write the pieces, in the hand of the style. Raises SynthesisError if one never succeeds."""
+        best: dict[Piece, tuple[float, Writing]] = {}  # by how bad they are
         missing = pieces
         for attempt in range(ATTEMPTS):
-            copies = range(
-                1 if reader is None else max(1, min(reader.candidates, _TOGETHER // max(1, len(missing))))
-            )
-            jobs = [(piece, attempt + ATTEMPTS * copy) for piece in missing for copy in copies]
-            for batch in (jobs[k : k + _BATCH] for k in range(0, len(jobs), _BATCH)):
-                codes = [self.alphabet.encode(blank + piece.text, with_end=True) for piece, _ in batch]
-                seeds = [_derived(entropy, piece.line, piece.start, number) for piece, number in batch]
-                lines = sample_lines(self.network, codes, seeds, bias=bias, prime=prime)
-                if style is not None:
-                    lines = [
-                        after_style(line, piece.text) for (piece, _), line in zip(batch, lines, strict=True)
-                    ]
-                done = [(piece, line) for (piece, _), line in zip(batch, lines, strict=True) if line.finished]
-                for (piece, line), bad in zip(done, _badness(done, reader), strict=True):
-                    if piece not in best or bad < best[piece][0]:
-                        best[piece] = (bad, line)
-            limit = 0.0 if reader is None else reader.limit
-            missing = [piece for piece in missing if piece not in best or best[piece][0] > limit]
+            if not missing:
+                break
+            copies = 1
+            if reader is not None:
+                copies = max(1, min(reader.candidates, _TOGETHER // max(1, len(missing))))
+            jobs = [(piece, attempt + ATTEMPTS * copy) for piece in missing for copy in range(copies)]
+            seeds = [_derived(entropy, piece.line, piece.start, number) for piece, number in jobs]
+            lines = self._lines([piece.text for piece, _ in jobs], seeds, bias, style)
+            done = [(piece, line) for (piece, _), line in zip(jobs, lines, strict=True) if line.finished]
+            writings = [settle(line, piece.text) for piece, line in done]
+            if reader is None:
+                # What only looks collapsed may be a row of dots, and is better than nothing.
+                bad = [float(collapsed(line)) for _, line in done]
+            else:
+                read = reader.surprise([piece.text for piece, _ in done], [w.ink for w in writings])
+                writings = [w._replace(surprise=values) for w, values in zip(writings, read, strict=True)]
+                bad = [float(values.sum()) for values in read]
+            for (piece, _), writing, value in zip(done, writings, bad, strict=True):
+                if piece not in best or value < best[piece][0]:
+                    best[piece] = (value, writing)
+            missing = [p for p in missing if p not in best or (reader is None and best[p][0] > 0)]
         for piece in pieces:
             if piece not in best:
                 raise SynthesisError(
                     f"the network did not come to the end of {piece.text!r} in {ATTEMPTS} attempts"
                 )
-            best[piece][1].offsets[0] += start
-        return {piece: line for piece, (_, line) in best.items()}
+        return {piece: writing for piece, (_, writing) in best.items()}
+
+    def _again(
+        self,
+        texts: list[str],
+        number: int,
+        *,
+        bias: float,
+        style: Ink,
+        entropy: int,
+        hand: int,
+        reader: Proofreader,
+    ) -> list[list[Writing]]:
+        """Several writings of each text, for a round of `repair`."""
+        jobs = [
+            (text, k * reader.candidates + copy)
+            for k, text in enumerate(texts)
+            for copy in range(reader.candidates)
+        ]
+        seeds = [_derived(entropy, hand, place, ATTEMPTS + 1 + number) for _, place in jobs]
+        lines = self._lines([text for text, _ in jobs], seeds, bias, style)
+        found: list[list[Writing]] = [[] for _ in texts]
+        for (text, place), line in zip(jobs, lines, strict=True):
+            if line.finished:
+                found[place // reader.candidates].append(settle(line, text))
+        return found
+
+    def _lines(self, texts: list[str], seeds: list[int], bias: float, style: Ink | None) -> list[SampledLine]:
+        """Texts of one piece each as the network writes them, from the origin, in the hand of the style."""
+        prime, start, blank = None, np.zeros(3, np.float32), ""
+        if style is not None:
+            prime, blank = (style.to_offsets(), self.alphabet.encode(style.text or "")), " "
+            start[:2] = style.strokes[-1][-1]
+        result: list[SampledLine] = []
+        for k in range(0, len(texts), _BATCH):
+            codes = [self.alphabet.encode(blank + text, with_end=True) for text in texts[k : k + _BATCH]]
+            lines = sample_lines(self.network, codes, seeds[k : k + _BATCH], bias=bias, prime=prime)
+            if style is not None:
+                lines = [after_style(line, text) for line, text in zip(lines, texts[k:], strict=False)]
+                for line in lines:
+                    line.offsets[0] += start
+            result += lines
+        return result
 
     @cached_property
     def _proofreader(self) -> Proofreader:
         return Proofreader()
 
-    def proofreader(self, proofread: bool | Proofreader) -> Proofreader | None:
-        """The one that is meant by the argument `proofread`: None for False."""
+    def proofreader(
+        self, proofread: bool | Proofreader, candidates: int | None = None, limit: float | None = None
+    ) -> Proofreader | None:
+        """The one that is meant by these arguments, see the class: None for False."""
+        options = {"candidates": candidates, "limit": limit}
+        given = {name: value for name, value in options.items() if value is not None}
+        if given and proofread is not True:
+            raise ValueError(f"{' and '.join(given)} go with proofread=True, not with {proofread!r}")
         if isinstance(proofread, Proofreader):
             return proofread
         if not isinstance(proofread, bool):
             raise ValueError(f"proofread is True, False or a Proofreader, not {proofread!r}")
+        if given:
+            return Proofreader(self._proofreader.recognizer, **given)  # type: ignore[arg-type]
         return self._proofreader if proofread else None
 
     def _readable(self, style: Ink) -> Ink:
@@ -278,15 +347,6 @@ def load_synthesizer(
     """
     return Synthesizer(
         load_weights(WEIGHTS / "synthesis.safetensors" if path is None else path, device), unconditional
-    )
-
-
-def _badness(written: Sequence[tuple[Piece, SampledLine]], reader: Proofreader | None) -> list[float]:
-    """How bad lines are; 0 is good. What only looks collapsed may be a row of dots, and is better than nothing."""
-    if reader is None:
-        return [float(collapsed(line)) for _, line in written]
-    return reader.surprise(
-        [piece.text for piece, _ in written], [Ink.from_offsets(line.offsets) for _, line in written]
     )
 
 

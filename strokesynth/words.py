@@ -27,6 +27,7 @@ class Word(NamedTuple):
     lengths: NDArray[np.int64]  # (s,) points of each stroke
     characters: NDArray[np.int64]  # (n,) index into the text
     gap: float  # blank before it in x-heights; nan at the start of what was written in one go
+    legibility: float | None = None  # of the ink that it was taken from, see `Ink`
 
     @property
     def width(self) -> float:
@@ -67,13 +68,14 @@ def split_words(ink: Ink) -> list[Word]:
     words: list[Word] = []
     edge = np.nan
     for (start, end), first, last in zip(spans, cuts[:-1], cuts[1:], strict=True):
-        mine = np.sort(order[first:last])  # in writing order
-        points = np.concatenate([ink.strokes[i] for i in mine]).astype(np.float64)
-        characters = np.concatenate([ink.characters[i] for i in mine]).clip(start, end - 1) - start
-        lengths = np.array([len(ink.strokes[i]) for i in mine])
+        own = np.sort(order[first:last])  # in writing order
+        points = np.concatenate([ink.strokes[i] for i in own]).astype(np.float64)
+        characters = np.concatenate([ink.characters[i] for i in own]).clip(start, end - 1) - start
+        lengths = np.array([len(ink.strokes[i]) for i in own])
         low, high = points[:, 0].min(), points[:, 0].max()
         points[:, 0] -= low
-        words.append(Word(ink.text[start:end], points, lengths, characters.astype(np.int64), low - edge))
+        text, gap = ink.text[start:end], low - edge
+        words.append(Word(text, points, lengths, characters.astype(np.int64), gap, ink.legibility))
         edge = high
     return words
 
@@ -129,6 +131,34 @@ def even_gaps(words: Sequence[Word]) -> list[Word]:
     usual = max(float(np.median(known)), _USUAL_GAP / 2) if len(known) else _USUAL_GAP
     gaps = np.where(np.isfinite(gaps), gaps, usual).clip(_GAP_RANGE[0] * usual, _GAP_RANGE[1] * usual)
     return [word._replace(gap=float(gap)) for word, gap in zip(words, gaps, strict=True)]
+
+
+def join(words: Sequence[Word], stretch: float = 0.0) -> Ink:
+    """The words on one baseline, with their blanks made wider by `stretch` x-heights."""
+    points, characters, x, start = [], [], 0.0, 0
+    for i, word in enumerate(words):
+        x += word.gap + stretch if i else 0.0
+        points.append(word.points + (x, 0.0))
+        characters.append(word.characters + start)
+        x += word.width
+        start += len(word.text) + 1
+    ends = np.cumsum(np.concatenate([word.lengths for word in words]))[:-1]
+    return Ink.from_strokes(
+        np.split(np.concatenate(points), ends),
+        " ".join(word.text for word in words),
+        np.split(np.concatenate(characters), ends),
+        _joint_legibility(words),
+    )
+
+
+def _joint_legibility(words: Sequence[Word]) -> float | None:
+    """The geometric mean over the characters, where all words have been read."""
+    known = [(len(word.text), word.legibility) for word in words if word.legibility is not None]
+    if len(known) < len(words):
+        return None
+    lengths, values = np.array(known, float).T
+    with np.errstate(divide="ignore"):
+        return float(np.exp((lengths * np.log(values)).sum() / lengths.sum()))
 
 
 def break_word(word: Word, room: float) -> tuple[Word, Word | None]:

@@ -183,6 +183,7 @@ def test_a_page_as_told(generate, letter, tmp_path):
         line_pitch_mm=14,
         seed=3,
         bias=1.5,
+        proofread=False,
     )
     assert len(page) == 1 and page.text.replace("-\n", "").split()[:3] == ["May", "1", "Hello"]
     look = {"color": "navy", "stroke_width_mm": 0.3, "rules": False}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import pickle
 
@@ -349,3 +350,16 @@ def test_places_that_cannot_be_written(tmp_path):
     (tmp_path / "folder.svg").mkdir()
     with pytest.raises(ValueError, match="it is a folder"):
         ink.save(tmp_path / "folder.svg")
+
+
+def test_legibility_is_kept_by_ink_formats_and_maps(tmp_path):
+    ink = Ink.from_strokes([[[0.0, 0.0], [1.0, -1.0]]], "a", legibility=0.875)
+    for suffix in ("json", "npz"):
+        ink.save(tmp_path / f"a.{suffix}")
+        assert Ink.load(tmp_path / f"a.{suffix}").legibility == 0.875
+        Ink(ink.strokes, "a").save(tmp_path / f"b.{suffix}")
+        assert Ink.load(tmp_path / f"b.{suffix}").legibility is None
+    assert ink.translate(1.0, 2.0).legibility == 0.875
+    for bad in (-0.1, 1.5, math.nan, True, "good"):
+        with pytest.raises(ValueError, match="legibility"):
+            Ink(ink.strokes, "a", legibility=bad)

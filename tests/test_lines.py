@@ -6,7 +6,7 @@ import pytest
 from strokesynth import lines
 from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
-from strokesynth.lines import PIECE, Line, after_style, collapsed, cut, put_together, window_of
+from strokesynth.lines import PIECE, Line, after_style, collapsed, cut, put_together, settle, window_of
 from strokesynth.sampling import SampledLine
 from strokesynth.spelling import spell
 
@@ -38,7 +38,7 @@ def zigzag(text: str, x_height=1.0, advance=1.0, slope=0.0):
 
 def line_of(text: str, writing, spelled=None) -> Line:
     spelling = spell(spelled or text, ALPHABET)
-    return Line(spelling, [(piece, writing(piece.text), 5) for piece in cut(0, spelling.base)])
+    return Line(spelling, [(piece, settle(writing(piece.text), piece.text), 5) for piece in cut(0, spelling.base)])
 
 
 # --- pieces ------------------------------------------------------------------------------------------

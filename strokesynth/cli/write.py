@@ -67,7 +67,11 @@ def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
         "--no-proofread",
         dest="proofread",
         action="store_false",
-        help="keep what was written first, read or unread: several times faster",
+        help="keep what was written first, read or unread: about twice as fast",
+    )
+    group.add_argument("--candidates", type=int, metavar="N", help="writings of what cannot be read (4)")
+    group.add_argument(
+        "--limit", type=float, metavar="X", help="nats a character above which a word cannot be read (0.15)"
     )
     group.add_argument("--unconditional", action="store_true", help="let the network scribble without a text")
     group.add_argument("--points", type=int, metavar="N", help="how much it scribbles, in pen points (700)")
@@ -87,7 +91,9 @@ def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
     )
     group.add_argument("--color", help=f"#rrggbb or a CSS name ({DrawingOptions.color})")
     group.add_argument(
-        "--attention", metavar="FILE", help="also draw the window over the text (.png, .pdf, .svg)"
+        "--attention",
+        metavar="FILE",
+        help="also draw the window over the text (.png, .pdf, .svg); without proofreading",
     )
     add_page_arguments(parser)
     args = parser.parse_args(argv)
@@ -99,6 +105,10 @@ def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
         for name in ("text", "file", "attention"):
             if getattr(args, name) is not None:
                 parser.error(f"--page names the text: leave out {name if name == 'text' else '--' + name}")
+    if not args.proofread or args.attention is not None or args.unconditional:
+        for name in ("candidates", "limit"):
+            if getattr(args, name) is not None:
+                parser.error(f"--{name} goes with proofreading, and here nothing is proofread")
     if args.unconditional:
         for name in ("text", "file", "page", "style", "attention"):
             if getattr(args, name) is not None:
@@ -128,8 +138,8 @@ def _generate_page(args: argparse.Namespace) -> None:
 
         return load_synthesizer(args.weights)
 
-    writing = {"bias": args.bias, "style": style, "seed": args.seed}
-    write_pages(args, text, load, on_unsupported=args.on_unsupported, proofread=args.proofread, **writing)
+    writing = {"bias": args.bias, "style": style, "seed": args.seed, "on_unsupported": args.on_unsupported}
+    write_pages(args, text, load, **writing, **_proofreading(args))
 
 
 def _generate(args: argparse.Namespace) -> None:
@@ -159,11 +169,11 @@ def _generate(args: argparse.Namespace) -> None:
     if args.unconditional:
         ink = synthesizer.write_freely(700 if args.points is None else args.points, **options)
     else:
-        options |= {"style": style, "on_unsupported": args.on_unsupported, "proofread": args.proofread}
+        options |= {"style": style, "on_unsupported": args.on_unsupported}
         if args.attention is not None:
             ink, window = synthesizer.trace(lines[0], **options)
         else:
-            ink = _write_all(synthesizer, lines, **options)
+            ink = _write_all(synthesizer, lines, **options, **_proofreading(args))
     for path in args.out:
         ink.save(path, **(drawing if Path(path).suffix.lower() in _PICTURES else {}))
     if window is not None:
@@ -171,6 +181,11 @@ def _generate(args: argparse.Namespace) -> None:
 
         with atomic_write(args.attention) as temporary:
             plot_attention(window, ink.text or "", ink).savefig(temporary)
+
+
+def _proofreading(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of proofreading that the methods of a synthesizer share."""
+    return {name: getattr(args, name) for name in ("proofread", "candidates", "limit")}
 
 
 def _read_text(text: str | None, file: str | None) -> str:

@@ -1,0 +1,117 @@
+"""Repair: bad words are replaced by their best writing, and nothing else changes."""
+
+import math
+
+import numpy as np
+import pytest
+from typewriter import type_line
+
+from strokesynth.ink import Ink
+from strokesynth.lines import Writing
+from strokesynth.proofread import Proofreader
+from strokesynth.repair import ROUNDS, repair
+from strokesynth.words import split_words
+
+
+class Narrow(Proofreader):
+    """Can read words whose characters are narrower than a limit; the narrower the better."""
+
+    def __init__(self, limit):
+        super().__init__(limit=limit)
+
+    def surprise(self, texts, inks):
+        return [np.array([word.width for word in split_words(ink)] or [math.inf]) for ink in inks]
+
+    def readable(self, word, surprise):
+        return surprise <= self.limit * len(word)
+
+
+class Writer:
+    """Types each text twice a round."""
+
+    def __init__(self):
+        self.rng, self.calls, self.words = np.random.default_rng(1), [], {}
+
+    def __call__(self, texts, number):
+        self.calls.append((list(texts), number))
+        result = [[Writing(type_line(text, self.rng)) for _ in range(2)] for text in texts]
+        for text, writings in zip(texts, result, strict=True):
+            for writing in writings:
+                for word, found in zip(text.split(), split_words(writing.ink), strict=True):
+                    self.words.setdefault(word, []).append(found.width)
+        return result
+
+
+def read(text, reader, seed):
+    ink = type_line(text, np.random.default_rng(seed))
+    return text, Writing(ink, None, reader.surprise([text], [ink])[0])
+
+
+def test_readable_pieces_stay_as_they_are():
+    reader, writer = Narrow(10.0), Writer()
+    pieces = [read("some words", reader, 0), read("and more", reader, 1)]
+    assert repair(pieces, writer, reader) == [writing for _, writing in pieces] and not writer.calls
+
+
+def test_of_each_bad_word_the_best_writing_is_kept():
+    reader, writer = Narrow(0.0), Writer()  # never content
+    pieces = [read("some words to", reader, 0), read("write", reader, 1)]
+    before = {w.text: w.width for _, piece in pieces for w in split_words(piece.ink)}
+    result = repair(pieces, writer, reader)
+    assert writer.calls == [(["some words to write"], number) for number in range(ROUNDS)]
+    after = {w.text: w.width for writing in result for w in split_words(writing.ink)}
+    for word, width in after.items():
+        assert width == pytest.approx(min([before[word], *writer.words[word]]), rel=1e-5)
+    assert [writing.ink.text for writing in result] == ["some words to", "write"]
+    for writing, words in zip(result, (["some", "words", "to"], ["write"]), strict=True):
+        assert writing.surprise == pytest.approx([after[word] for word in words], rel=1e-5)
+        assert writing.ink.bounds[0] == 0.0
+
+
+def test_only_what_is_bad_is_replaced_and_the_blanks_stay():
+    reader = Narrow(0.85)
+    pieces = [read("iiiii wide iii wide iiii", reader, 3)]
+    old = split_words(pieces[0][1].ink)
+    bad = [not reader.readable(w.text, w.width) for w in old]
+    assert 0 < sum(bad) < 5
+    writer = Writer()
+    (result,) = repair(pieces, writer, reader)
+    new = split_words(result.ink)
+    asked = [word for word, weak in zip([w.text for w in old], bad, strict=True) if weak]
+    assert writer.calls[0][0] == [" ".join(asked)]
+    for a, b, weak in zip(old, new, bad, strict=True):
+        assert b.width < a.width if weak else np.allclose(a.points, b.points, atol=1e-5)
+    usual = np.median([w.gap for w in old[1:]])
+    assert [w.gap for w in new[1:]] == pytest.approx(
+        [np.clip(w.gap, 0.7 * usual, 1.4 * usual) for w in old[1:]], rel=1e-4
+    )
+
+
+def test_words_that_ran_into_each_other_are_all_written_again():
+    reader = Narrow(10.0)
+    one_stroke = Ink.from_strokes([[[0, 0], [1, -1], [2, 0]]], "ab cd", [[0, 1, 3]])
+    assert split_words(one_stroke) == []
+    writer = Writer()
+    (result,) = repair([("ab cd", Writing(one_stroke, None, np.array([math.inf, math.inf])))], writer, reader)
+    assert writer.calls == [(["ab cd"], 0)]
+    assert [word.text for word in split_words(result.ink)] == ["ab", "cd"]
+
+
+def test_many_bad_words_are_written_in_lines_of_some():
+    reader, writer = Narrow(0.0), Writer()
+    repair([read("abcdefghi " * 9 + "x", reader, 0)], writer, reader)
+    lines = writer.calls[0][0]
+    assert " ".join(lines).split() == ["abcdefghi"] * 9 + ["x"] and len(lines) == 3
+    assert max(map(len, lines)) <= 41
+
+
+def test_what_was_never_well_written_stays():
+    class Never:
+        def __call__(self, texts, number):
+            return [[] for _ in texts]
+
+    reader = Narrow(0.0)
+    piece = read("some words", reader, 0)
+    assert repair([piece], Never(), reader) == [piece[1]]
+    with pytest.raises(ValueError, match="not"):
+        repair([("a", Writing(piece[1].ink))], Never(), reader)
