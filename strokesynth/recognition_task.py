@@ -116,13 +116,13 @@ class RecognitionTask:
             for _ in range(2):
                 width = int(rng.integers(0, int(min(40, _HIDDEN * len(features))) + 1))
                 at = int(rng.integers(0, len(features) - width + 1))
-                features[at : at + width] = self.network.feature_mean.numpy()
+                features[at : at + width] = self.network.feature_mean.cpu().numpy()
         return features
 
     def _batch(
         self, key: NDArray[np.int64], rng: np.random.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Features (T, B, F), their lengths, codes (B, U), their lengths."""
+        """Features (T, B, F), their lengths, codes (B, U), their lengths: all on the network's device."""
         rows = [self._rows(int(i), rng) for i in key]
         codes = [self.alphabet.encode(str(self.corpus.texts[i])) for i in key]
         features = np.zeros((max(map(len, rows)), len(key), rows[0].shape[1]), np.float32)
@@ -130,12 +130,12 @@ class RecognitionTask:
         for column, (line, text) in enumerate(zip(rows, codes, strict=True)):
             features[: len(line), column] = line
             padded[column, : len(text)] = text
-        lengths = torch.tensor([len(line) for line in rows])
+        device = self.network.feature_mean.device
         return (
-            torch.from_numpy(features),
-            lengths,
-            torch.from_numpy(padded),
-            torch.tensor(list(map(len, codes))),
+            torch.from_numpy(features).to(device),
+            torch.tensor([len(line) for line in rows], device=device),
+            torch.from_numpy(padded).to(device),
+            torch.tensor(list(map(len, codes)), device=device),
         )
 
     def loss(self, network: nn.Module, key: NDArray[np.int64]) -> tuple[Tensor, int]:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import copy
 import csv
 import ctypes
+import io
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from filelock import FileLock, Timeout
@@ -98,48 +100,65 @@ class Progress:
     seconds: float = 0.0
 
 
-def train(task: Task, folder: Path, options: TrainingOptions, *, resume: bool = False) -> dict[str, float]:
-    """Train until the time budget is spent; returns the last validation figures.
+def train(
+    task: Task,
+    folder: Path,
+    options: TrainingOptions,
+    *,
+    resume: bool = False,
+    device: str | torch.device = "cpu",
+) -> dict[str, float]:
+    """Train the task's network on the device until the time budget is spent; returns the last validation figures.
 
     Ctrl-C saves a checkpoint and leaves. With `resume` a run goes on from its checkpoint with the same batches and
-    random numbers as if it had not stopped.
+    random numbers as if it had not stopped, on whatever device and with however many processes.
 
-    Where `torch.distributed` is initialised, its processes share every batch and add up their gradients: the updates
-    are those of one process, up to rounding. The first of them writes to the folder.
+    Where `torch.distributed` is initialised (see `strokesynth.processes`), its processes share every batch and add
+    up their gradients: the updates are those of one process, up to rounding and to what the task varies at
+    random. Only the first process looks at the folder; the others start from what it tells them.
 
     Raises ValueError if the folder belongs to another training that is under way, already holds a run (without
     `resume`) or holds none (with it), or if the checkpoint is of another task, version or architecture.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if dist.is_initialized() and dist.get_rank() > 0:
-        return _Run(task, folder, options, resume).go()
+        return _Run(task, folder, options, resume, device).go()
+    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise ValueError(f"another training is writing to {str(folder)!r}: choose another folder") from None
     try:
-        return _Run(task, folder, options, resume).go()
+        return _Run(task, folder, options, resume, device).go()
     finally:
         lock.release()
         torch.set_flush_denormal(False)
 
 
 class _Run:
-    def __init__(self, task: Task, folder: Path, options: TrainingOptions, resume: bool) -> None:
+    def __init__(
+        self,
+        task: Task,
+        folder: Path,
+        options: TrainingOptions,
+        resume: bool = False,
+        device: str | torch.device = "cpu",
+    ) -> None:
         prepare_process()
         self.task, self.folder, self.options = task, folder, options
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.checkpoint = folder / "checkpoint.pt"
-        torch.manual_seed(options.seed)
-        self.network = task.network
-        self.average = copy.deepcopy(task.network).eval().requires_grad_(False)
+        self.device = torch.device(device)
+        if self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")  # what is not computed in bfloat16 may be in TF32
+        self.network = task.network.to(self.device)
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=options.learning_rate, fused=True)
         self.progress = Progress()
-        if resume:
-            self._load()
-        elif self.checkpoint.exists():
+        if self.rank == 0 and not resume and self.checkpoint.exists():
             raise ValueError(f"{str(folder)!r} already holds a run: resume it, or choose another folder")
+        if resume or self.world > 1:
+            self._restore(self._of_first(self._read if resume else self._content))
 
     def go(self) -> dict[str, float]:
         budget = self.options.minutes * 60
@@ -202,6 +221,7 @@ class _Run:
     def _update(self, key: Any) -> tuple[float, int, float]:
         """One update; returns the batch's loss, its number of points, and the seconds it took."""
         started = time.monotonic()
+        self._seed()
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.network.train()
@@ -218,7 +238,7 @@ class _Run:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_norm)
         if torch.isfinite(norm):
             self.optimizer.step()
-        else:
+        elif self.rank == 0:
             tqdm.write(f"step {self.progress.step}: gradient is {norm.item()}; this batch is left out")
         self.optimizer.zero_grad(set_to_none=True)
         decay = min(self.options.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
@@ -229,7 +249,15 @@ class _Run:
         self.progress.step += 1
         self.progress.position += 1
         self.progress.points += points
-        return nats, points, self._first(time.monotonic() - started)
+        return nats, points, self._time_of_first(time.monotonic() - started)
+
+    def _seed(self) -> None:
+        """Make the random numbers of an update a function of the seed, the update and the process alone.
+
+        So a run resumes exactly, and two processes vary their parts of a batch each in its own way.
+        """
+        sequence = np.random.SeedSequence([self.options.seed, self.progress.step, self.rank])
+        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
 
     def _add_up(self, nats: float, points: int) -> tuple[float, int]:
         """Replace every process's gradients by their sum, in one exchange; the sums of loss and points."""
@@ -244,13 +272,24 @@ class _Run:
             parameter.grad = total.view_as(parameter)
         return float(counts[0]), round(float(counts[1]))
 
-    def _first(self, seconds: float) -> float:
-        """The first process's value: all must agree when the time is up."""
+    def _time_of_first(self, seconds: float) -> float:
+        """The first process's seconds: all must agree when the time is up."""
         if self.world == 1:
             return seconds
-        shared = torch.tensor([seconds], dtype=torch.float64)
+        shared = torch.tensor([seconds], dtype=torch.float64, device=self.device)
         dist.broadcast(shared, 0)
         return float(shared)
+
+    def _of_first(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What `make` gives in the first process, in all of them, with its tensors on the CPU."""
+        if self.world == 1:
+            return make()
+        buffer = io.BytesIO()
+        if self.rank == 0:
+            torch.save(make(), buffer)
+        shared = [buffer.getvalue()]
+        dist.broadcast_object_list(shared, 0, device=self.device)
+        return torch.load(io.BytesIO(shared[0]), map_location="cpu", weights_only=True)
 
     def _look(self) -> dict[str, float]:
         if self.rank > 0:
@@ -280,7 +319,12 @@ class _Run:
     def _save(self) -> None:
         if self.rank > 0:
             return
-        content = {
+        with atomic_write(self.checkpoint) as temporary:
+            torch.save(self._content(), temporary)
+
+    def _content(self) -> dict[str, Any]:
+        """All that is needed to go on from here."""
+        return {
             "format": FORMAT,
             "task": self.task.name,
             "options": asdict(self.options),
@@ -288,12 +332,10 @@ class _Run:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
         }
-        with atomic_write(self.checkpoint) as temporary:
-            torch.save(content, temporary)
 
-    def _load(self) -> None:
+    def _read(self) -> dict[str, Any]:
+        """The content of the checkpoint, once it is clear that it belongs to this run."""
         if not self.checkpoint.exists():
             raise ValueError(f"{str(self.folder)!r} holds no run to resume: there is no checkpoint.pt in it")
         try:
@@ -314,14 +356,16 @@ class _Run:
                     f"{name} is {getattr(self.options, name)}, but the run to resume was started with "
                     f"{content['options'][name]}: its batches would differ"
                 )
+        return content
+
+    def _restore(self, content: dict[str, Any]) -> None:
         try:
             self.network.load_state_dict(content["network"])
             self.average.load_state_dict(content["average"])
         except RuntimeError as error:
             raise ValueError(f"{str(self.checkpoint)!r} is of another architecture: {error}") from error
-        self.optimizer.load_state_dict(content["optimizer"])
+        self.optimizer.load_state_dict(content["optimizer"])  # goes where the parameters are
         self.progress = Progress(**content["progress"])
-        torch.set_rng_state(content["random"])
 
 
 def prepare_process() -> None:

@@ -1,64 +1,197 @@
-"""Two processes that share every batch make the updates of one process with the whole batch."""
+"""Several processes that share every batch make the updates of one process with the whole batch."""
 
 from __future__ import annotations
 
+import math
 import os
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
-import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
-from test_training import Clock
+from test_training import Clock, Regression, zigzag_corpus
 
+import strokesynth.training
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
 from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink
+from strokesynth.nn.mixture import log_likelihood, split_outputs
+from strokesynth.processes import choose_device, joined
+from strokesynth.recognition_task import RecognitionTask
 from strokesynth.training import TrainingOptions, train
 
+UPDATES, HALF = 8, 4
+ROOT = Path(__file__).parents[1]
 
-def run(rank: int, world: int, folder: str) -> None:
-    import strokesynth.training
 
-    strokesynth.training.time = Clock()  # type: ignore[assignment]
-    torch.set_num_threads(1)
-    if world > 1:
-        address = f"file://{folder}/rendezvous"
-        dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world)
+class StoppingClock(Clock):
+    """An update is a second, for which it is looked at twice; Ctrl-C comes after `updates` of them."""
+
+    def __init__(self, updates: float) -> None:
+        super().__init__()
+        self.updates = updates
+
+    def monotonic(self) -> float:
+        if self.now == 2 * self.updates:
+            raise KeyboardInterrupt
+        return super().monotonic()
+
+
+def corpus() -> Corpus:
+    """15 lines to train on: batches of 7, 7 and 1, which two processes cannot share evenly, and one not at all."""
     rng = np.random.default_rng(0)
     samples = []
-    for number in range(21):  # an odd number: the processes get batches of unequal size
+    for number in range(19):
         length = int(rng.integers(4, 12))
         stroke = np.cumsum(rng.normal(size=(length, 2)), axis=0).astype(np.float32)
         split = "testset_v" if number < 4 else "trainset"
         samples.append(Sample(Ink.from_strokes([stroke]), "ab", "w", split, "iam", str(number)))
-    corpus = Corpus.from_samples(samples, "generation")
+    return Corpus.from_samples(samples, "generation")
+
+
+def run(folder: Path, *, stop_after: float = math.inf, resume: bool = False) -> HandwritingTask:
+    """Train, alone or with the processes that this one has joined, to the end or until it is stopped."""
+    strokesynth.training.time = StoppingClock(stop_after)  # type: ignore[assignment]
     config = {"hidden_size": 8, "components": 2, "window_components": 2}
-    task = HandwritingTask("conditional_handwriting", corpus, batch_size=7, seed=0, config=config)
+    task = HandwritingTask("conditional_handwriting", corpus(), batch_size=7, seed=0, config=config)
     task.draw = lambda *_: None  # type: ignore[method-assign]
-    train(task, Path(folder) / "run", TrainingOptions(minutes=6 / 60, learning_rate=0.01, batch_size=7))
-    torch.save(task.network.state_dict(), f"{folder}/network-{rank}.pt")
-    if world > 1:
-        dist.destroy_process_group()
+    options = TrainingOptions(minutes=UPDATES / 60, learning_rate=0.01, batch_size=7)
+    try:
+        train(task, folder, options, resume=resume)
+    except KeyboardInterrupt:
+        assert stop_after == HALF
+    return task
 
 
-def test_two_processes_equal_one(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    context = multiprocessing.get_context("spawn")
-    for world, folder in ((1, "one"), (2, "two")):
-        processes = [
-            context.Process(target=run, args=(rank, world, str(tmp_path / folder))) for rank in range(world)
-        ]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join(120)
-        assert [process.exitcode for process in processes] == [0] * world
-    whole = torch.load(tmp_path / "one" / "network-0.pt", weights_only=True)
-    parts = [torch.load(tmp_path / "two" / f"network-{rank}.pt", weights_only=True) for rank in range(2)]
-    for name in whole:
-        assert torch.equal(parts[0][name], parts[1][name]), name
-        torch.testing.assert_close(parts[0][name], whole[name], rtol=1e-4, atol=1e-5)
-    assert "weights.safetensors" in os.listdir(tmp_path / "two" / "run")
+def member(rank: int, port: int, folder: Path) -> None:
+    """One of two processes, each told its place by another launcher's names, and with a disk of its own."""
+    torch.set_num_threads(1)
+    prefix = ("", "OMPI_COMM_WORLD_")[rank]
+    place = {"RANK": rank, "SIZE" if prefix else "WORLD_SIZE": 2, "LOCAL_RANK": rank}
+    os.environ |= {f"{prefix}{name}": str(value) for name, value in place.items()}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    disk = folder if rank == 0 else folder / "elsewhere"
+    with joined("cpu"):
+        whole = run(disk / "two")
+        run(disk / "two then one", stop_after=HALF)
+        rest = run(disk / "one then two", resume=True)
+    for name, task in (("two", whole), ("one then two", rest)):
+        torch.save(task.network.state_dict(), folder / f"{name} {rank}.pt")
+
+
+def test_two_processes_equal_one_and_the_number_may_change_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strokesynth.training, "time", strokesynth.training.time)  # put back at the end
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    expected = run(tmp_path / "one").network.state_dict()
+    run(tmp_path / "one then two", stop_after=HALF)
+    multiprocessing.spawn(member, (port, tmp_path), nprocs=2)
+    results = {
+        name: torch.load(tmp_path / f"{name}.pt", weights_only=True)
+        for name in ("two 0", "two 1", "one then two 0", "one then two 1")
+    }
+    results["two then one"] = run(tmp_path / "two then one", resume=True).network.state_dict()
+    for name in expected:
+        for result in results.values():
+            torch.testing.assert_close(result[name], expected[name], rtol=1e-4, atol=1e-5)
+        assert torch.equal(results["two 0"][name], results["two 1"][name])
+    assert (tmp_path / "two" / "weights.safetensors").exists()
+    assert not (tmp_path / "elsewhere").exists()  # where the second process would have written
+
+
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+ACCELERATE = ["accelerate.commands.launch", "--multi_gpu", "--num_machines", "1", "--num_processes", "2"]
+
+
+@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=lambda words: words[0].partition(".")[0])
+def test_train_py_is_started_by_a_launcher(tmp_path: Path, launcher: list[str]) -> None:
+    if find_spec(launcher[0].partition(".")[0]) is None:
+        pytest.skip(f"{launcher[0]} is not installed")
+    zigzag_corpus().save(tmp_path / "corpus.npz")
+    call = [sys.executable, "-m", *launcher, str(ROOT / "train.py"), "--task", "unconditional_handwriting"]
+    call += ["--corpus", "corpus.npz", "--out", "run", "--hidden-size", "8", "--batch-size", "5"]
+    done = subprocess.run([*call, "--minutes", "0.01"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "weights.safetensors").exists()
+    progress = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["progress"]
+    # Both processes count the points of both: 5 lines of 9 points a batch, of 4 the last of an epoch's 4.
+    epochs, rest = divmod(progress["step"], 4)
+    assert progress["points"] >= 9 * (20 * epochs + 4 * rest)
+
+
+def test_the_device_is_the_gpu_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def zeros(_: int, device: str) -> torch.Tensor:
+        made.append(device)
+        return torch.empty(1, device="meta")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == torch.device("cpu")
+    with pytest.raises(ValueError, match="'cuda' cannot be used here"):
+        choose_device("cuda")
+    with pytest.raises(ValueError, match="'toaster' cannot be used here"):
+        choose_device("toaster")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch, "zeros", zeros)
+    for name in ("auto", "cuda", "cpu"):
+        choose_device(name, local_rank=1)
+    with pytest.raises(ValueError, match="process 2 of this host has no GPU of its own: there are 2"):
+        choose_device("auto", local_rank=2)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")  # `accelerate launch --cpu`
+    choose_device("auto", local_rank=1)
+    assert made == ["cuda:1", "cuda:1", "cpu", "cpu"]
+
+
+@pytest.mark.parametrize("name", ["conditional_handwriting", "unconditional_handwriting"])
+def test_everything_is_on_the_networks_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a device without memory or arithmetic, which refuses tensors of the CPU: the one that is always there."""
+    for module in ("lstm", "window"):  # as on a GPU
+        monkeypatch.setattr(f"strokesynth.nn.{module}.product_dtype", lambda device: torch.bfloat16)
+    task = HandwritingTask(
+        name, zigzag_corpus(), batch_size=8, seed=1, config={"hidden_size": 16, "components": 3}
+    )
+    task.network.to("meta")
+    outputs, points, mask = task._outputs(task.network, np.arange(4, 10))
+    (log_likelihood(split_outputs(outputs), points) * mask).sum().backward()
+    for parameter in task.network.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.device.type == "meta" and parameter.grad.dtype == torch.float32
+
+
+def test_reading_is_on_the_networks_device_as_well() -> None:
+    rng = np.random.default_rng(1)
+    inks = [Ink.from_strokes([np.cumsum(rng.normal(size=(40, 2)), axis=0)]) for _ in range(4)]
+    splits = ["testset_v", "trainset", "trainset", "trainset"]
+    samples = [Sample(ink, "ab", "w", split, "iam", "") for ink, split in zip(inks, splits, strict=True)]
+    task = RecognitionTask(
+        Corpus.from_samples(samples, "recognition"),
+        batch_size=2,
+        seed=0,
+        config={"hidden_size": 16, "layers": 1, "heads": 2, "front_size": 8},
+    )
+    task.network.to("meta")
+    batch = task._batch(task.training, None)
+    assert {tensor.device.type for tensor in batch} == {"meta"}
+    log_probs, frames = task.network(*batch[:2])
+    assert (log_probs.device.type, frames.device.type) == ("meta", "meta")
+
+
+def test_a_checkpoint_that_also_holds_random_numbers_is_read(tmp_path: Path) -> None:
+    """As those written before the numbers followed from seed, update and process."""
+    options = TrainingOptions(minutes=0.001)
+    train(Regression(), tmp_path, options)
+    path = tmp_path / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    torch.save(content | {"random": torch.get_rng_state()}, path)
+    train(Regression(), tmp_path, options, resume=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import fields
@@ -122,6 +121,9 @@ def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) ->
         metavar = "N" if kind is int else "X"
         flag = "--" + option.name.replace("_", "-")
         group.add_argument(flag, type=kind, default=option.default, metavar=metavar, help="%(default)s")
+    group.add_argument(
+        "--device", default="auto", metavar="NAME", help="cpu, cuda or another (auto: a GPU if there is one)"
+    )
     args = parser.parse_args(argv)
     if args.task == "language_model":
         if args.corpus is None and not args.text:
@@ -170,11 +172,10 @@ def _train_language_model(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    import torch
-
     from strokesynth.corpus import Corpus
     from strokesynth.handwriting import HandwritingTask
     from strokesynth.nn.transfer import warm_start
+    from strokesynth.processes import joined
     from strokesynth.recognition_task import RecognitionTask
     from strokesynth.training import TrainingOptions, prepare_process, train
     from strokesynth.weights_file import load_weights
@@ -204,9 +205,8 @@ def _train(args: argparse.Namespace) -> None:
         if start.alphabet != task.alphabet:
             raise ValueError(f"{args.init!r} has another alphabet: {start.alphabet.characters!r}")
         warm_start(task.network, start.network)
-    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:  # started by torchrun
-        torch.distributed.init_process_group("gloo")
-    train(task, args.out, options, resume=args.resume)
+    with joined(args.device) as device:
+        train(task, args.out, options, resume=args.resume, device=device)
 
 
 def _repeat(text: str) -> tuple[str, float]:
