@@ -1,6 +1,7 @@
-"""How fast strokesynth trains and writes on this machine: `python -m benchmarks`, or one of its modules.
+"""How fast strokesynth trains, writes and reads on this machine: `python -m benchmarks`, or one of its modules.
 
-Times are wall-clock medians of several runs after a warm-up, with the machine described beside them.
+Times are wall-clock, of several rounds after a warm-up, in which the works take turns. Nothing here fails for
+being slow.
 """
 
 from __future__ import annotations
@@ -12,8 +13,82 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+Work: TypeAlias = Callable[[], float]
+"""Something to time; it returns how much it made, in points, lines or whatever it is counted in."""
+
+
+@dataclass
+class Timed:
+    """What the rounds of one work took and made."""
+
+    seconds: list[float] = field(default_factory=list)
+    made: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Made in a second: the median of the rounds."""
+        return statistics.median(made / time for made, time in zip(self.made, self.seconds))
+
+    @property
+    def best(self) -> float:
+        """Made in a second by the fastest round: of a ceiling, what is possible."""
+        return max(made / time for made, time in zip(self.made, self.seconds))
+
+    def over(self, other: Timed) -> float:
+        """How many times the rate of `other`: the median of the rounds, each against the one beside it."""
+        pairs = zip(self.made, self.seconds, other.made, other.seconds)
+        return statistics.median((made / time) / (more / longer) for made, time, more, longer in pairs)
+
+
+def take_turns(works: dict[str, Work], rounds: int) -> dict[str, Timed]:
+    """Time each work `rounds` times after one warm-up.
+
+    The works take turns, so that a change of the machine's load or clock meets all of them alike.
+    """
+    for work in works.values():
+        work()
+    result = {name: Timed() for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            start = time.perf_counter()
+            made = work()
+            result[name].seconds.append(time.perf_counter() - start)
+            result[name].made.append(made)
+    return result
+
+
+def row(
+    what: str,
+    timed: Timed,
+    unit: str = "",
+    *,
+    each: float | None = None,
+    plain: Timed | None = None,
+    ceiling: float | None = None,
+    peak: float | None = None,
+) -> dict[str, Any]:
+    """A row of the table: median, fastest and slowest round, and what they are measured against.
+
+    `each` is how many of the `unit` a round makes, where that is not what the work counts; `plain` the rounds of the
+    reference; `ceiling` the most that the machine could make of what the work counts, in a second; `peak` the memory.
+    """
+    middle = statistics.median(timed.seconds)
+    return {
+        "what": what,
+        "per second": (timed.rate if each is None else each / middle) if unit else None,
+        "of": unit or None,
+        "seconds": middle,
+        "from": min(timed.seconds),
+        "to": max(timed.seconds),
+        "x plain": None if plain is None else timed.over(plain),
+        "% of ceiling": None if ceiling is None else 100 * timed.rate / ceiling,
+        "peak MB": peak,
+    }
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -21,8 +96,14 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=(description or "").strip(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--rounds", type=int, default=5, help="runs the median is of (default: %(default)s)")
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="write JSON as well; without FILE, print it instead",
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="of which the median is (default: %(default)s)")
     parser.add_argument("--threads", type=int, help="threads of torch (default: its own choice)")
     return parser
 
@@ -41,29 +122,8 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return options
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock time of one call."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def medians(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each work after one warm-up.
-
-    The works take turns, so that a change of the machine's load or clock meets all of them alike.
-    """
-    for work in works.values():
-        work()
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(rounds):
-        for name, work in works.items():
-            times[name].append(seconds(work))
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
 def machine() -> dict[str, Any]:
-    """Processor, cores, threads and versions, as far as the system tells."""
+    """Processor, cores, threads, versions and date, as far as the system tells."""
     import torch
 
     from strokesynth.nn.lstm import product_dtype
@@ -81,14 +141,18 @@ def machine() -> dict[str, Any]:
         "products": str(product_dtype(torch.device("cpu"))).removeprefix("torch."),
         "torch": torch.__version__,
         "python": platform.python_version(),
+        "date": date.today().isoformat(),
     }
 
 
-def show(tables: dict[str, list[dict[str, Any]]], as_json: bool) -> None:
-    """Print tables, each a title with rows of the same keys, as text or as JSON, with the machine."""
-    if as_json:
-        print(json.dumps({"machine": machine(), **tables}, indent=2))
-        return
+def show(tables: dict[str, list[dict[str, Any]]], json_to: str | None = None) -> None:
+    """Print tables, each a title with rows of the same keys, and the machine; JSON to a file, or instead ("-")."""
+    if json_to is not None:
+        text = json.dumps({"machine": machine(), **tables}, indent=2)
+        if json_to == "-":
+            print(text)
+            return
+        Path(json_to).write_text(text + "\n", encoding="utf-8")
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     for title, rows in tables.items():
         cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
@@ -96,7 +160,7 @@ def show(tables: dict[str, list[dict[str, Any]]], as_json: bool) -> None:
         print(f"\n{title}")
         for first, *others in cells:
             numbers = (cell.rjust(width) for cell, width in zip(others, widths[1:]))
-            print("  " + "  ".join([first.ljust(widths[0]), *numbers]))
+            print("  " + "  ".join([first.ljust(widths[0]), *numbers]).rstrip())
 
 
 def _cell(value: Any) -> str:

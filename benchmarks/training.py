@@ -1,9 +1,9 @@
 """Training speed of the synthesis network, in points a second.
 
 One update is what `train.py` does with a batch: forward, backward, clipping of the gradient's norm, Adam, moving
-average of the weights. The same update of the same network written plainly (`benchmarks/reference.py`) takes
-turns with it, in the same process and so with the same settings. Points and text are random: the arithmetic
-does not depend on them.
+average of the weights. The same update of the same network written plainly, and of one whose second and third layer
+are `nn.LSTM` (`benchmarks/reference.py`), take turns with it, in the same process and so with the same settings.
+Points and text are random: the arithmetic does not depend on them.
 """
 
 from __future__ import annotations
@@ -18,36 +18,17 @@ import torch
 from torch import Tensor, nn
 
 import benchmarks
-from benchmarks.reference import PlainSynthesisNetwork, plain_loss
+from benchmarks import fresh
+from benchmarks.ceilings import Ceilings
+from benchmarks.ceilings import measure as measure_ceilings
+from benchmarks.reference import PlainSynthesisNetwork, TorchLayersNetwork, plain_loss
 from strokesynth.nn.lstm import product_dtype
 from strokesynth.nn.mixture import log_likelihood, split_outputs
 from strokesynth.nn.synthesis import SynthesisNetwork
 from strokesynth.training import TrainingOptions, _Run
 
+BATCH, POINTS = 64, 330
 POINTS_A_CHARACTER = 12
-
-
-def product_rate(rows: int, dtype: torch.dtype) -> Callable[[], object]:
-    """A hundred of the products that one step of a layer makes: (rows, 477) by (477, 1600)."""
-    left, right = torch.randn(rows, 477, dtype=dtype), torch.randn(477, 1600, dtype=dtype)
-    out = torch.empty(rows, 1600, dtype=dtype)
-
-    def work() -> None:
-        for _ in range(100):
-            torch.mm(left, right, out=out)
-
-    return work
-
-
-def ceilings(rounds: int) -> list[dict[str, Any]]:
-    """What the machine itself allows: rates of matrix products, in GFLOP a second."""
-    rows = []
-    for dtype in (torch.float32, torch.bfloat16):
-        for size in (64, 256):
-            time = benchmarks.medians({"": product_rate(size, dtype)}, rounds)[""]
-            name = f"{size}x477 @ 477x1600, {str(dtype).removeprefix('torch.')}"
-            rows.append({"matrix product": name, "GFLOP/s": 100 * 2 * size * 477 * 1600 / time / 1e9})
-    return rows
 
 
 class RandomLines:
@@ -65,60 +46,107 @@ class RandomLines:
         return self.loss_of(network), self.points
 
 
-def updates(batch: int, points: int, reference: bool, folder: Path) -> dict[str, Callable[[], object]]:
-    """The updates to compare, by name."""
+def update(kind: str = "own", batch: int = BATCH, points: int = POINTS) -> benchmarks.Work:
+    """An update of the "own", the "plain" or the "nn.LSTM" network with a batch of so many lines of so many points."""
     generator = torch.Generator().manual_seed(0)
     ink = torch.randn(points + 1, batch, 3, generator=generator)
     ink[..., 2] = (torch.rand(points + 1, batch, generator=generator) < 0.05).float()
     x, target = ink[:-1], ink[1:]
-    codes = torch.randint(1, 96, (batch, points // POINTS_A_CHARACTER + 1), generator=generator)
-    text = SynthesisNetwork().one_hot(codes)
+    own = SynthesisNetwork()
+    text = own.one_hot(torch.randint(1, 96, (batch, points // POINTS_A_CHARACTER + 1), generator=generator))
 
-    def update(name: str, network: nn.Module, loss: Callable[[nn.Module], Tensor]) -> Callable[[], object]:
-        task: Any = RandomLines(name, network, loss, batch * points)
-        run = _Run(task, folder, TrainingOptions(batch_size=batch), resume=False)
-        return lambda: run._update([0])  # one key; the work ignores it
+    def own_loss(network: nn.Module) -> Tensor:
+        outputs = network(x, text)
+        return -log_likelihood(split_outputs(outputs[0] if network is own else outputs), target).sum()
 
-    fast = update(
-        "fast", SynthesisNetwork(), lambda net: -log_likelihood(split_outputs(net(x, text)[0]), target).sum()
-    )
-    plain = update(
-        "plain", PlainSynthesisNetwork(), lambda net: plain_loss(net(x, text), target) * batch * points
-    )
+    def plain(network: nn.Module) -> Tensor:
+        return plain_loss(network(x, text), target) * batch * points
 
-    def fast_in_float32() -> None:
+    network, loss = {
+        "own": lambda: (own, own_loss),
+        "nn.LSTM": lambda: (TorchLayersNetwork(own), own_loss),
+        "plain": lambda: (PlainSynthesisNetwork(), plain),
+    }[kind]()
+    task: Any = RandomLines(kind, network, loss, batch * points)
+    with TemporaryDirectory() as folder:
+        run = _Run(task, Path(folder), TrainingOptions(batch_size=batch), resume=False)
+
+    def work() -> float:
+        run._update([0])  # one key; the task ignores it
+        return batch * points
+
+    return work
+
+
+def in_float32(work: benchmarks.Work) -> benchmarks.Work:
+    """The same work on a processor that has no units for bfloat16, so to say."""
+
+    def patched() -> float:
         always = mock.Mock(return_value=torch.float32)
         with (
             mock.patch("strokesynth.nn.lstm.product_dtype", always),
             mock.patch("strokesynth.nn.window.product_dtype", always),
         ):
-            fast()
+            return work()
 
-    works: dict[str, Callable[[], object]] = {}
+    return patched
+
+
+def measure(
+    rounds: int,
+    ceilings: Ceilings,
+    *,
+    batch: int = BATCH,
+    points: int = POINTS,
+    reference: bool = True,
+    memory: bool = True,
+) -> list[dict[str, Any]]:
+    """Rows of the table."""
+    works = {"training, all in float32": in_float32(update("own", batch, points))}
+    dtypes = {name: torch.float32 for name in works}
     if product_dtype(torch.device("cpu")) == torch.bfloat16:
-        works["strokesynth, products in bfloat16"] = fast
-    works["strokesynth, all in float32"] = fast_in_float32
+        works["training, products in bfloat16"] = update("own", batch, points)
+        dtypes["training, products in bfloat16"] = torch.bfloat16
     if reference:
-        works["plain PyTorch, LSTMCell and autograd"] = plain
-    return works
+        works["training, layers 2 and 3 nn.LSTM"] = in_float32(update("nn.LSTM", batch, points))
+        works["training, plain"] = update("plain", batch, points)
+    times = benchmarks.take_turns(works, rounds)
+    peak = fresh.measure(__name__, "update", "own", batch, points)["megabytes"] if memory else None
+    return [
+        benchmarks.row(
+            name,
+            timed,
+            "points",
+            plain=times.get("training, plain"),
+            ceiling=ceilings.training(dtypes.get(name, torch.float32)),
+            peak=peak if name in dtypes else None,
+        )
+        for name, timed in times.items()
+    ]
 
 
 def main() -> None:
     """Command line."""
     parser = benchmarks.parser(__doc__)
     parser.set_defaults(rounds=3)
-    parser.add_argument("--batch", type=int, default=64, help="lines in a batch (default: %(default)s)")
-    parser.add_argument("--points", type=int, default=330, help="points in a line (default: %(default)s)")
-    parser.add_argument("--no-reference", action="store_true", help="leave the plain network out")
+    parser.add_argument("--batch", type=int, default=BATCH, help="lines in a batch (default: %(default)s)")
+    parser.add_argument("--points", type=int, default=POINTS, help="points in a line (default: %(default)s)")
+    parser.add_argument("--no-reference", action="store_true", help="leave the other networks out")
     options = benchmarks.parse(parser)
-    with TemporaryDirectory() as folder:
-        works = updates(options.batch, options.points, not options.no_reference, Path(folder))
-        times = benchmarks.medians(works, options.rounds)
-    count = options.batch * options.points
-    rows = [{"update": name, "points/s": count / time, "seconds": time} for name, time in times.items()]
-    title = f"training, batch {options.batch}, {options.points} points"
-    benchmarks.show({title: rows, "ceilings": ceilings(options.rounds)}, options.json)
+    ceilings = measure_ceilings(options.rounds)
+    rows = measure(
+        options.rounds,
+        ceilings,
+        batch=options.batch,
+        points=options.points,
+        reference=not options.no_reference,
+    )
+    title = f"updates with {options.batch} lines of {options.points} points"
+    benchmarks.show({title: rows, "ceilings of the machine": ceilings.rows}, options.json)
 
 
 if __name__ == "__main__":
-    main()
+    # Under its own name, by which a fresh process finds it.
+    from benchmarks import training
+
+    training.main()
