@@ -112,7 +112,8 @@ def _adopt(strokes: Sequence[Floats], owner: list[Ints], own: list[Ints], places
             continue
         low, high = stroke[:, 0].min(), stroke[:, 0].max()
         gap = np.maximum(np.maximum(left - high, low - right), 0.0)
-        apart = gap + 0.5 * np.abs(0.5 * (left + right) - 0.5 * (low + high))
+        with np.errstate(invalid="ignore"):  # a character without a stroke lies from inf to -inf
+            apart = gap + 0.5 * np.abs(0.5 * (left + right) - 0.5 * (low + high))
         apart = np.where(there, apart, np.inf)
         late = np.ones(len(places), bool)
         late[max(0, turn - 1) : turn + 1] = False

@@ -10,16 +10,31 @@ import argparse
 from collections.abc import Sequence
 
 from strokesynth import __version__
+from strokesynth.cli.evaluate import evaluate_main
 from strokesynth.cli.recognize import recognize_main
 from strokesynth.cli.train import prepare_main, train_main
 from strokesynth.cli.write import LINE_PITCH, generate_main
 
-__all__ = ["LINE_PITCH", "generate_main", "main", "prepare_main", "recognize_main", "train_main"]
+__all__ = [
+    "LINE_PITCH",
+    "evaluate_main",
+    "generate_main",
+    "main",
+    "prepare_main",
+    "recognize_main",
+    "train_main",
+]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The ``strokesynth`` command."""
-    commands = {"write": generate_main, "read": recognize_main, "train": train_main, "prepare": prepare_main}
+    commands = {
+        "write": generate_main,
+        "read": recognize_main,
+        "prepare": prepare_main,
+        "train": train_main,
+        "evaluate": evaluate_main,
+    }
     parser = argparse.ArgumentParser("strokesynth", description="Text in, handwriting out, and back.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("command", choices=commands, help="see strokesynth COMMAND --help")

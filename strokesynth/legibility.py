@@ -1,0 +1,158 @@
+"""How legible written ink is: a recogniser reads it as a stranger would, and what it reads is compared with the text.
+
+The reader is given the ink alone, normalises it itself and takes the best path through its frames, without a
+language model: what it cannot see it cannot guess.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+import zlib
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeGuard
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from strokesynth.ink import Ink
+from strokesynth.recognizer import Recognizer
+from strokesynth.scoring import ErrorRate, canonical, character_edits, error_rate, word_edits
+from strokesynth.style import Style
+from strokesynth.synthesizer import SynthesisError, Synthesizer
+
+FAILED = 0.5
+"""A line has failed when more than this share of its characters is wrong."""
+
+_TOGETHER = 64  # lines written, or read, between two movements of the progress bar
+_LETTERS = re.compile(r"[A-Za-z ,.;:!?'\"()-]*")
+_DIGITS = re.compile(r"[A-Za-z0-9 ,.;:!?'\"()-]*")
+
+Progress = Callable[[int], object]
+
+
+def _silent(lines: int) -> None:
+    """No progress bar."""
+
+
+def write(
+    synthesizer: Synthesizer,
+    texts: Sequence[str],
+    *,
+    seed: int,
+    label: str,
+    bias: float | None = None,
+    style: str | Style | Ink | None = None,
+    proofread: bool = False,
+    progress: Progress = _silent,
+) -> list[Ink | None]:
+    """Ink of each text; None where the network did not come to its end.
+
+    Lines of like length are written together. What is written depends on the arguments alone; another label gives
+    other writings with the same seed.
+    """
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    inks: list[Ink | None] = [None] * len(texts)
+    for start in range(0, len(order), _TOGETHER):
+        part = order[start : start + _TOGETHER]
+        numbers = np.random.SeedSequence([seed, zlib.crc32(label.encode()), start])
+        first, *others = (int(n) for n in numbers.generate_state(1 + len(part)))
+
+        def some(indices: list[int], seed: int) -> None:
+            chosen = [texts[i] for i in indices]
+            written = synthesizer.write_lines(chosen, bias=bias, style=style, seed=seed, proofread=proofread)
+            for i, ink in zip(indices, written, strict=True):
+                inks[i] = ink
+
+        try:
+            some(part, first)
+        except SynthesisError:  # of one line; the others are not to blame
+            for i, own in zip(part, others, strict=True):
+                try:
+                    some([i], own)
+                except SynthesisError:
+                    continue
+        progress(len(part))
+    return inks
+
+
+def has_extent(ink: Ink | None) -> TypeGuard[Ink]:
+    """Whether there is ink, and more than a dot: no other can be read."""
+    return ink is not None and ink.bounds[:2] != ink.bounds[2:]
+
+
+def read(recognizer: Recognizer, inks: Sequence[Ink | None], *, progress: Progress = _silent) -> list[str]:
+    """What the reader finds in each ink; nothing where there is no ink, or a dot only."""
+    readings = [""] * len(inks)
+    there = [i for i, ink in enumerate(inks) if has_extent(ink)]
+    for part in _parts(there):
+        with warnings.catch_warnings():
+            # A scribble may look like two lines; it is a bad line all the same.
+            warnings.simplefilter("ignore", UserWarning)
+            found = recognizer.read_lines([ink for i in part if (ink := inks[i]) is not None])
+        for i, reading in zip(part, found, strict=True):
+            readings[i] = reading.text
+        progress(len(part))
+    progress(len(inks) - len(there))
+    return readings
+
+
+@dataclass(frozen=True)
+class Legibility:
+    """How some lines were read. See `strokesynth.scoring` for what counts as an error, and `FAILED`."""
+
+    lines: int
+    cer: ErrorRate
+    wer: ErrorRate
+    failed: int
+
+    @classmethod
+    def of(
+        cls, texts: Sequence[str], readings: Sequence[str], groups: Sequence[Hashable] | None = None
+    ) -> Legibility:
+        """From texts and what was read; `groups` are whose lines they are, see `scoring.error_rate`."""
+        characters, words = character_edits(texts, readings), word_edits(texts, readings)
+        return cls(
+            len(texts),
+            error_rate(characters, groups),
+            error_rate(words, groups),
+            int((characters.edits > FAILED * characters.lengths).sum()),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON can hold it, rates as shares."""
+        result = asdict(self)
+        result["cer"]["rate"], result["wer"]["rate"] = self.cer.rate, self.wer.rate
+        return result | {"failed_share": self.failed / max(1, self.lines)}
+
+
+def worst(texts: Sequence[str], readings: Sequence[str], count: int) -> list[int]:
+    """Indices of the lines with the largest share of errors, the worst first; none that was read right."""
+    edits, lengths = character_edits(texts, readings)
+    order = np.argsort(-(edits / np.maximum(lengths, 1)), kind="stable")
+    return [int(i) for i in order[:count] if edits[i]]
+
+
+def recognised(written: str, index: int, read: str) -> bool:
+    """Whether the character at `index` of what was written is found in what was read.
+
+    That is, whether a shortest sequence of edits leaves it as it is; where there are several such sequences, which
+    one it is is arbitrary. Raises ValueError for an index outside the text, or in a text that scoring would change.
+    """
+    if not 0 <= index < len(written):
+        raise ValueError(f"index is {index}; {written!r} has {len(written)} characters")
+    if canonical(written) != written:
+        raise ValueError(f"blanks in a row or at the ends do not count, and {written!r} has some")
+    edits = Levenshtein.opcodes(written, canonical(read))
+    return any(e.tag == "equal" and e.src_start <= index < e.src_end for e in edits)
+
+
+def kind_of(text: str) -> str:
+    """The kind of a real line: "letters" (with the marks of prose), "digits" among them, or other "symbols"."""
+    return "letters" if _LETTERS.fullmatch(text) else "digits" if _DIGITS.fullmatch(text) else "symbols"
+
+
+def _parts(indices: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(indices), _TOGETHER):
+        yield indices[start : start + _TOGETHER]
