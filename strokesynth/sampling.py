@@ -1,18 +1,23 @@
 """Drawing pen points from the networks, one step for a whole batch at a time.
 
 Graves (2013, arXiv:1308.0850): bias, section 5.4; primed sampling, section 5.5. Each line has its own stream of
-random numbers, so that what is written depends on its seed and not on the other lines of the batch, except
-for rounding: a product of one row and one of many rows add in different orders, which shows in the last digits.
-The same batch on the same machine is the same bit for bit.
+random numbers, so that what is written depends on its seed and not on the other lines of the batch.
 
-On a CPU one thread does it all, whatever torch is set to: the products of a step are too small to share out (for
-one line, a second core makes it slower), and how a product is shared out also shows in the last digits.
+On a CPU with a C compiler the steps are compiled (`strokesynth.nn.kernel`), and a line is the same bit for bit whatever
+is written beside it, with any number of threads. Elsewhere, and with STROKESYNTH_NATIVE=0 in the environment, the
+steps are the plain ones of the networks: there a line is the same except for rounding, since a product of one row and
+one of many rows add in different orders, and only the same batch on the same machine is the same bit for bit. Both
+ways take the same steps but for rounding; over many points a difference in the last digit grows into other ink of the
+same hand.
+
+The plain steps leave a CPU's other cores alone, whatever torch is set to: the products of a step are too small to
+share out (for one line, a second core makes it slower), and how a product is shared out also shows in the last digits.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -21,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from strokesynth.nn.kernel.writer import Lines, LinesState, Writer, writer_of
 from strokesynth.nn.mixture import sample, split_outputs
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork, SynthesisState
 from strokesynth.nn.window import WindowState
@@ -30,8 +36,10 @@ TERMINAL_GAP = 0.5
 baseline. It teaches the window to leave the last character once everything is written, late dots and crosses
 included; sampling stops just before it."""
 
-_NOISE_BLOCK = 64  # steps of random numbers drawn at once
+_BLOCK = 64  # steps of random numbers drawn at once, and of the compiled kind made at once
 _UNSEEN = 1e-6  # weight of the window below which a text might as well not be there
+_PRIMED = 16  # points of a style between two looks at the window
+_AHEAD = 40  # characters after a style of which the window may see something
 
 
 class SampledLine(NamedTuple):
@@ -66,12 +74,18 @@ class NoiseStreams:
 
     def next(self) -> Tensor:
         """The next four numbers of every line: (B, 4) on [0, 1)."""
-        at = self._step % _NOISE_BLOCK
+        at = self._step % _BLOCK
         if at == 0:
-            drawn = [g.random((_NOISE_BLOCK, 4), dtype=np.float32) for g in self._generators]
-            self._block = torch.from_numpy(np.stack(drawn))
+            self._block = torch.from_numpy(self.block(range(len(self._generators))))
         self._step += 1
         return self._block[:, at]
+
+    def block(self, lines: Iterable[int]) -> NDArray[np.float32]:
+        """Those of the next steps of these lines: (B, steps, 4), zeros for the others."""
+        numbers = np.zeros((len(self._generators), _BLOCK, 4), np.float32)
+        for line in lines:
+            self._generators[line].random(out=numbers[line], dtype=np.float32)
+        return numbers
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these lines only."""
@@ -90,7 +104,25 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@_one_thread()
+class _Order(NamedTuple):
+    """What is to be written: B lines."""
+
+    texts: list[NDArray[np.int64]]  # codes, those of the style first and the end mark last
+    before: int  # characters of the style
+    style: NDArray[np.float32] | None  # its offsets (n, 3)
+    seeds: Sequence[int]
+    biases: list[float]
+    limits: list[int]  # points after which a line is given up
+
+
+class _Written(NamedTuple):
+    """What has been written of one line."""
+
+    offsets: NDArray[np.float32]  # (n, 3)
+    phi: NDArray[np.float32]  # (n, U) the window's weights, style and padding included
+    finished: bool
+
+
 @torch.no_grad()
 def sample_lines(
     network: SynthesisNetwork,
@@ -115,23 +147,114 @@ def sample_lines(
 
     A line ends when the pen is up and the window is on the end mark, more than on any character.
     """
+    style, before = prime if prime is not None else (None, np.zeros(0, np.int64))
+    order = _Order(
+        [np.concatenate([before, text]) for text in codes],
+        len(before),
+        style,
+        seeds,
+        np.broadcast_to(np.asarray(bias, np.float32), len(codes)).tolist(),
+        [math.ceil(points_per_character * len(text)) for text in codes],
+    )
+    writer = writer_of(network)
+    written = _write(network, order) if writer is None else _write_compiled(writer, order)
+    result = []
+    for (offsets, phi, finished), text in zip(written, codes, strict=True):
+        window = phi[:, len(before) : len(before) + len(text)].copy()
+        result.append(SampledLine(offsets, window[:, :-1].argmax(1), window, finished))
+    return result
+
+
+@torch.no_grad()
+def sample_freely(
+    network: PredictionNetwork, points: int, seed: int, *, bias: float = 0.0
+) -> NDArray[np.float32]:
+    """Offsets (n, 3) from the prediction network: `points` of them, and on to the end of the last stroke.
+
+    The pen is lifted after at most half as many points again.
+    """
+    most = points + points // 2
+    writer = writer_of(network)
+    if writer is None:
+        offsets = _write_freely(network, points, most, seed, bias)
+    else:
+        lines = Lines(writer, [np.zeros(0, np.int64)], [bias], points, [most])
+        ((offsets, _),) = _to_the_end(lines, [seed])
+    offsets[-1, 2] = 1.0
+    return offsets
+
+
+# --- compiled steps ------------------------------------------------------------------------------------
+
+
+def _write_compiled(writer: Writer, order: _Order) -> list[_Written]:
+    lines = Lines(writer, order.texts, order.biases, limits=order.limits)
+    if order.style is not None:
+        style = np.ascontiguousarray(order.style, np.float32)
+        lines.knowledge, done = _primed(writer, style, order.texts[0][: order.before])
+        if done < len(style):
+            lines.follow(style[done:])
+    return [
+        _Written(offsets, phi, bool(finished))
+        for (offsets, phi), finished in zip(_to_the_end(lines, order.seeds), lines.finished, strict=True)
+    ]
+
+
+def _primed(writer: Writer, style: NDArray[np.float32], text: NDArray[np.int64]) -> tuple[LinesState, int]:
+    """What is known after a style's first points, and how many: up to where the window sees what comes after its text.
+
+    This is the same for all that is written in the style: one line stands for all, and for the calls that follow.
+    """
+    key = (style.tobytes(), text.tobytes())
+    if writer.primed is None or writer.primed[0] != key:
+        writer.primed = (key, *_see(writer, style, text))
+    return writer.primed[1:]
+
+
+def _see(writer: Writer, style: NDArray[np.float32], text: NDArray[np.int64]) -> tuple[LinesState, int]:
+    lines = Lines(writer, [np.concatenate([text, np.full(_AHEAD, -1)])])
+    known = lines.knowledge
+    for done in range(0, len(style), _PRIMED):
+        phi = lines.follow(style[done : done + _PRIMED])
+        if phi[0, :, len(text) :].sum(1).max() > _UNSEEN:
+            return known, done
+        known = lines.knowledge
+    return known, len(style)
+
+
+def _to_the_end(lines: Lines, seeds: Sequence[int]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Each line's points (n, 3) and window (n, U)."""
+    noise = NoiseStreams(seeds)
+    parts: list[list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = [[] for _ in seeds]
+    while len(writing := lines.writing):
+        points, phi, counts = lines.write(noise.block(writing))
+        for line in writing:
+            count = counts[line]
+            parts[line].append((points[line, :count].copy(), phi[line, :count].copy()))
+    return [(np.concatenate([p for p, _ in own]), np.concatenate([w for _, w in own])) for own in parts]
+
+
+# --- plain steps ---------------------------------------------------------------------------------------
+
+
+@_one_thread()
+def _write(network: SynthesisNetwork, order: _Order) -> list[_Written]:
     device = network.output.weight.device
-    batch = len(codes)
-    before = prime[1] if prime is not None else np.zeros(0, np.int64)
-    texts = [torch.from_numpy(np.concatenate([before, c])) for c in codes]
-    lengths = torch.tensor([len(t) for t in texts], device=device)
+    batch = len(order.texts)
+    texts = [torch.from_numpy(text) for text in order.texts]
+    lengths = torch.tensor([len(text) for text in texts], device=device)
     text = network.one_hot(torch.nn.utils.rnn.pad_sequence(texts, batch_first=True).to(device), lengths)
-    biases = torch.as_tensor(bias, dtype=torch.float32, device=device).expand(batch)
-    limits = torch.tensor([math.ceil(points_per_character * len(c)) for c in codes], device=device)
-    if prime is None:
+    biases = torch.tensor(order.biases, device=device)
+    limits = torch.tensor(order.limits, device=device)
+    if order.style is None:
         state, x = network.initial_state(batch), start_point(batch, device)
     else:
-        state, x = _prime_state(network, prime[0], text, len(before))
-    noise = NoiseStreams(seeds)
+        state, x = _prime_state(network, order.style, text, order.before)
+    noise = NoiseStreams(order.seeds)
     rows = torch.arange(batch, device=device)  # the lines still being written
     finished = torch.zeros(batch, dtype=torch.bool, device=device)
     drawn: list[tuple[Tensor, Tensor, Tensor]] = []  # of each step: rows, points, window weights
-    for step in range(int(limits.max()) + 1):
+    for step in range(max(order.limits) + 1):
         outputs, phi, state = network.step(network.standardize(x), text, state)
         ended = _at_end(phi, lengths) & (x[:, 2] > 0.5) & (step > 0)
         stop = ended | (limits <= step)
@@ -147,29 +270,22 @@ def sample_lines(
             noise.keep(keep.cpu())
         x = network.unstandardize(sample(split_outputs(outputs, biases), noise.next().to(device)))
         drawn.append((rows, x, phi))
-    return _lines(drawn, [len(c) for c in codes], len(before), finished.tolist())
+    return _lines(drawn, finished.tolist())
 
 
 @_one_thread()
-@torch.no_grad()
-def sample_freely(
-    network: PredictionNetwork, points: int, seed: int, *, bias: float = 0.0
+def _write_freely(
+    network: PredictionNetwork, points: int, most: int, seed: int, bias: float
 ) -> NDArray[np.float32]:
-    """Offsets (n, 3) from the prediction network: `points` of them, and on to the end of the last stroke.
-
-    The pen is lifted after at most half as many points again.
-    """
     device = network.output.weight.device
     state, x = network.initial_state(1), start_point(1, device)
     noise = NoiseStreams([seed])
     drawn: list[Tensor] = []
-    while len(drawn) < points or (drawn[-1][0, 2] < 0.5 and len(drawn) < points + points // 2):
+    while len(drawn) < points or (drawn[-1][0, 2] < 0.5 and len(drawn) < most):
         outputs, state = network.step(network.standardize(x), state)
         x = network.unstandardize(sample(split_outputs(outputs, bias), noise.next().to(device)))
         drawn.append(x)
-    offsets = torch.cat(drawn).cpu().numpy()
-    offsets[-1, 2] = 1.0
-    return offsets
+    return torch.cat(drawn).cpu().numpy()
 
 
 def _prime_state(
@@ -183,15 +299,18 @@ def _prime_state(
     batch = len(text)
     real = torch.from_numpy(offsets).to(text.device)
     inputs = network.standardize(torch.cat([start_point(1, text.device), real[:-1]]))
-    state, lines = network.initial_state(1), 1
+    shared = torch.nn.functional.pad(text[:1, :before], (0, 0, 0, _AHEAD))
+    state, alone = network.initial_state(1), True
     for x in inputs:
-        _, phi, after = network.step(x.expand(lines, -1), text[:lines], state)
-        if lines < batch and phi[0, before:].sum() > _UNSEEN:
-            lines = batch
-            state = _select(state, torch.zeros(batch, dtype=torch.int64, device=text.device))
-            _, _, after = network.step(x.expand(lines, -1), text, state)
+        if alone:
+            _, phi, after = network.step(x[None], shared, state)
+            alone = bool(phi[0, before:].sum() <= _UNSEEN)
+            if not alone:
+                state = _select(state, torch.zeros(batch, dtype=torch.int64, device=text.device))
+        if not alone:
+            _, _, after = network.step(x.expand(batch, -1), text, state)
         state = after
-    if lines < batch:
+    if alone:
         state = _select(state, torch.zeros(batch, dtype=torch.int64, device=text.device))
     return state, real[-1].expand(batch, -1).clone()
 
@@ -212,16 +331,10 @@ def _select(state: SynthesisState, rows: Tensor) -> SynthesisState:
     return SynthesisState(first, tuple((h[rows], c[rows]) for h, c in state.layers))
 
 
-def _lines(
-    drawn: list[tuple[Tensor, Tensor, Tensor]], lengths: list[int], before: int, finished: list[bool]
-) -> list[SampledLine]:
+def _lines(drawn: list[tuple[Tensor, Tensor, Tensor]], finished: list[bool]) -> list[_Written]:
     """Take the steps apart into lines: each line's points are those of its row, in the order of the steps."""
     rows, points, windows = (torch.cat(parts).cpu() for parts in zip(*drawn, strict=True))
     order = rows.argsort(stable=True)
-    counts = torch.bincount(rows, minlength=len(lengths)).tolist()
-    result = []
-    pieces = zip(points[order].split(counts), windows[order].split(counts), lengths, finished, strict=True)
-    for offsets, weights, length, done in pieces:
-        window = weights[:, before : before + length].numpy()
-        result.append(SampledLine(offsets.numpy(), window[:, :-1].argmax(1), window.copy(), done))
-    return result
+    counts = torch.bincount(rows, minlength=len(finished)).tolist()
+    pieces = zip(points[order].split(counts), windows[order].split(counts), finished, strict=True)
+    return [_Written(offsets.numpy(), phi.numpy(), done) for offsets, phi, done in pieces]
