@@ -103,8 +103,9 @@ def collapsed(line: SampledLine) -> bool:
     network loses itself by 0.2.
     """
     x = np.cumsum(line.offsets[:, 0])
-    seen = np.unique(line.characters)
-    middle = np.array([np.median(x[line.characters == c]) for c in seen])
+    seen, counts = np.unique(line.characters, return_counts=True)
+    ordered = x[np.lexsort((x, line.characters))]
+    middle = ordered[np.cumsum(counts) - counts + counts // 2]  # the medians of each character
     advance = (middle[_SPAN:] - middle[:-_SPAN]) / (seen[_SPAN:] - seen[:-_SPAN])
     return bool((advance < _LEAST_ADVANCE).any())
 

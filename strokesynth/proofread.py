@@ -8,16 +8,18 @@ also tells apart writings that are read alike; taken of each word, it says what 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from strokesynth.ink import Ink
-from strokesynth.nn.ctc import align
+from strokesynth.nn.ctc import align_batch
 from strokesynth.words import word_spans
 
 if TYPE_CHECKING:
@@ -71,18 +73,24 @@ class Proofreader:
         """
         result = [np.full(len(text.split()), math.inf) for text in texts]
         codes = [self.recognizer.alphabet.encode(text) for text in texts]
+        read = dict(self.recognizer.frames(inks, normalized=True))
         places: list[tuple[int, int]] = []
-        frames: list[torch.Tensor] = []
-        labels: list[torch.Tensor] = []
-        for i, log_probs in self.recognizer.frames(inks, normalized=True):
-            for k, (first, last), (start, end) in _words(texts[i], log_probs, codes[i]):
+        frames: list[Tensor] = []
+        labels: list[Tensor] = []
+        for i, aligned in zip(read, _aligned(list(read.values()), [codes[i] for i in read]), strict=True):
+            if aligned is None:
+                continue
+            for k, (start, end) in enumerate(word_spans(texts[i])):
+                # The frames between two words are those of the blank, which belong to neither.
+                first = 0 if start == 0 else aligned[start - 1, 1]
+                last = len(read[i]) if end == len(texts[i]) else aligned[end, 0]
                 places.append((i, k))
-                frames.append(log_probs[first:last])
+                frames.append(read[i][first:last])
                 labels.append(torch.from_numpy(codes[i][start:end]))
         if places:
             losses = torch.nn.functional.ctc_loss(
-                torch.nn.utils.rnn.pad_sequence(frames).double(),
-                torch.nn.utils.rnn.pad_sequence(labels, batch_first=True),
+                pad_sequence(frames).double(),
+                pad_sequence(labels, batch_first=True),
                 torch.tensor([len(f) for f in frames]),
                 torch.tensor([len(c) for c in labels]),
                 reduction="none",
@@ -101,19 +109,10 @@ def legibility(text: str, surprise: float) -> float:
     return math.exp(-surprise / max(1, len("".join(text.split()))))
 
 
-def _words(
-    text: str, log_probs: torch.Tensor, codes: NDArray[np.int64]
-) -> Iterator[tuple[int, tuple[int, int], tuple[int, int]]]:
-    """Number, frames and characters of each word; nothing where the frames are too few for the text.
-
-    The frames between two words are those of the blank, which belong to neither.
-    """
-    try:
-        aligned = align(log_probs.clamp(max=0.0), codes)
-    except ValueError:
-        return
-    spans = word_spans(text)
-    for k, (start, end) in enumerate(spans):
-        first = 0 if k == 0 else int(aligned[start - 1, 1])
-        last = len(log_probs) if k == len(spans) - 1 else int(aligned[end, 0])
-        yield k, (first, last), (start, end)
+def _aligned(log_probs: list[Tensor], codes: list[NDArray[np.int64]]) -> list[NDArray[np.int64] | None]:
+    """`align_batch` for lines (T', C) of any length."""
+    if not log_probs:
+        return []
+    padding = -math.log(log_probs[0].shape[1])  # frames of no meaning, but log-probabilities
+    padded = pad_sequence([frames.clamp(max=0.0) for frames in log_probs], padding_value=padding)
+    return align_batch(padded, [len(frames) for frames in log_probs], codes)

@@ -16,6 +16,7 @@ from strokesynth.alphabet import Alphabet
 from strokesynth.language_model import LanguageModel
 from strokesynth.nn.ctc import (
     align,
+    align_batch,
     beam_search,
     ctc_log_likelihood,
     ctc_log_likelihoods,
@@ -343,3 +344,16 @@ def test_what_is_given_wrong_is_named(model: LanguageModel) -> None:
     _, *rest = padded_batch()
     with pytest.raises(ValueError, match="gamma is at least 0 and alpha above 0, got -1"):
         focal_ctc_loss(torch.zeros(8, 4, 4), *rest, gamma=-1)
+
+
+def test_a_batch_is_aligned_as_its_members_are():
+    rng = np.random.default_rng(3)
+    lengths, codes = [9, 4, 6, 2], [[1, 2, 2], [3], [2, 1, 3, 1], [1, 1]]
+    frames = np.log(rng.dirichlet(np.ones(4), (9, 4)))
+    found = align_batch(frames, lengths, codes)
+    for i in range(3):
+        assert found[i].tolist() == align(frames[: lengths[i], i], codes[i]).tolist()
+    assert found[3] is None  # two frames have no room for a blank between equal codes
+    assert align_batch(frames, lengths, [[], [3], [1], [2]])[0].shape == (0, 2)
+    with pytest.raises(ValueError, match="4 inputs"):
+        align_batch(frames, lengths, codes[:3])

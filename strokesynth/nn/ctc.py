@@ -224,15 +224,8 @@ def ctc_log_likelihoods(
     The forward variables of Graves et al. 2006, eqs 5–8, in the log domain. Raises as `ctc_log_likelihood`,
     and for lengths or a number of codes that do not fit.
     """
-    frames = _checked(log_probs, ndim=3)
-    steps, batch, classes = frames.shape
-    ends = _lengths(lengths, steps, batch)
-    if len(codes) != batch:
-        raise ValueError(f"expected codes for each of {batch} inputs, got {len(codes)}")
-    labels = [_labels(c, classes) for c in codes]
-    states = np.zeros((batch, max(map(len, labels), default=1)), np.int64)
-    for row, label in zip(states, labels, strict=True):
-        row[: len(label)] = label
+    frames, ends, labels, states = _batch(log_probs, lengths, codes)
+    steps, batch, _ = frames.shape
     skips = _skips(states)
     alpha = _before_the_first_frame(states.shape)
     for t in range(steps):
@@ -256,28 +249,42 @@ def align(log_probs: ArrayLike | Tensor, codes: ArrayLike | Tensor) -> Ints:
     before it needs a blank in between), and otherwise as `ctc_log_likelihood`.
     """
     frames = _checked(log_probs)
-    states = _labels(codes, frames.shape[1])
-    skips = _skips(states)
-    needed = len(states) // 2 + int((states[3::2] == states[1:-2:2]).sum())
-    if len(frames) < needed:
-        raise ValueError(f"{len(states) // 2} codes need at least {needed} frames, got {len(frames)}")
+    (found,) = align_batch(frames[:, None], [len(frames)], [codes])
+    if found is None:
+        states = _labels(codes, frames.shape[1])
+        needed = len(states) // 2 + int((states[3::2] == states[1:-2:2]).sum())
+        if len(frames) < needed:
+            raise ValueError(f"{len(states) // 2} codes need at least {needed} frames, got {len(frames)}")
+        raise ValueError("no path has these codes: some have probability zero wherever they could be")
+    return found
+
+
+def align_batch(
+    log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor, codes: Sequence[ArrayLike | Tensor]
+) -> list[Ints | None]:
+    """As `align` for B inputs, log_probs (T, B, C), lengths (B,), B arrays of codes; None where there is no path."""
+    frames, ends, labels, states = _batch(log_probs, lengths, codes)
+    skips, rows = _skips(states), np.arange(len(labels))
     best = _before_the_first_frame(states.shape)
-    steps = np.zeros((len(frames), len(states)), np.int8)  # how many states further than the frame before
+    steps = np.zeros((len(frames), *states.shape), np.int8)  # how many states further than the frame before
     for t, frame in enumerate(frames):
         ways = np.stack([best, *_shifted(best, skips)])
         steps[t] = ways.argmax(0)
-        best = ways.max(0) + frame[states]
-    state = len(states) - 1
-    if state and best[state - 1] > best[state]:
-        state -= 1
-    if best[state] == -np.inf:
-        raise ValueError("no path has these codes: some have probability zero wherever they could be")
-    path = np.zeros(len(frames), np.int64)
+        new = ways.max(0) + np.take_along_axis(frame, states, axis=1)
+        best = np.where((t < ends)[:, None], new, best)
+    state = np.array([len(label) - 1 for label in labels], np.int64)
+    state = np.where(best[rows, np.maximum(state - 1, 0)] > best[rows, state], state - 1, state)
+    possible = best[rows, state] > -np.inf
+    path = np.zeros((len(frames), len(labels)), np.int64)
     for t in range(len(frames) - 1, -1, -1):
         path[t] = state
-        state -= int(steps[t, state])
-    inside = np.arange(1, len(states), 2)  # path never falls, so every state is one stretch of it
-    return np.stack([np.searchsorted(path, inside), np.searchsorted(path, inside, side="right")], axis=1)
+        state = np.where(t < ends, state - steps[t, rows, state], state)
+    result: list[Ints | None] = []
+    for way, end, label, there in zip(path.T, ends, labels, possible, strict=True):
+        inside = np.arange(1, len(label), 2)  # a path never falls, so every state is one stretch of it
+        edges = [np.searchsorted(way[:end], inside, side) for side in ("left", "right")]
+        result.append(np.stack(edges, axis=1) if there else None)
+    return result
 
 
 def focal_ctc_loss(
@@ -340,6 +347,21 @@ def _checked(log_probs: ArrayLike | Tensor, ndim: int = 2) -> Floats:
             f"at frame {np.argwhere(wrong)[0, 0]} these sum to {totals[wrong][0]:.3g}"
         )
     return frames
+
+
+def _batch(
+    log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor, codes: Sequence[ArrayLike | Tensor]
+) -> tuple[Floats, Ints, list[Ints], Ints]:
+    """Frames, lengths, and the states of the forward variables: of each input, and padded to (B, S)."""
+    frames = _checked(log_probs, ndim=3)
+    steps, batch, classes = frames.shape
+    if len(codes) != batch:
+        raise ValueError(f"expected codes for each of {batch} inputs, got {len(codes)}")
+    labels = [_labels(c, classes) for c in codes]
+    states = np.zeros((batch, max(map(len, labels), default=1)), np.int64)
+    for row, label in zip(states, labels, strict=True):
+        row[: len(label)] = label
+    return frames, _lengths(lengths, steps, batch), labels, states
 
 
 def _lengths(lengths: ArrayLike | Tensor, frames: int, batch: int) -> Ints:
