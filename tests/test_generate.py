@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_networks import save_prediction, save_recognition, save_synthesis
 
 from strokesynth import Ink, __version__, load_synthesizer, recognizer, synthesizer, training
@@ -407,10 +408,10 @@ def test_training_is_called_as_told(corpus, trained, tmp_path):
         "--seed",
         5,
     ]
-    arguments += ["--repeat", "composed=2.5", "--learning-rate", 0.01, "--hidden-size", 8]
+    arguments += ["--device", "cpu", "--repeat", "composed=2.5", "--learning-rate", 0.01, "--hidden-size", 8]
     assert train_main([str(a) for a in arguments], prog="train.py") == 0
     (((task, folder, options), kwargs),) = trained
-    assert folder == tmp_path / "run" and kwargs == {"resume": False}
+    assert folder == tmp_path / "run" and kwargs == {"resume": False, "device": torch.device("cpu")}
     assert options == TrainingOptions(minutes=3.0, batch_size=2, seed=5, learning_rate=0.01)
     assert task.name == "conditional_handwriting" and task.network.config.hidden_size == 8
     assert task.batch_size == 2 and sorted(task.repeats) == [1.0, 1.0, 2.5, 2.5]
@@ -470,7 +471,7 @@ def test_the_command_has_all_parts(bundled, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"), [("--version", __version__), ("--help", "{write,read,train,prepare}")]
+    ("argument", "said"), [("--version", __version__), ("--help", "{write,read,prepare,train,evaluate}")]
 )
 def test_the_command_explains_itself(capsys, argument, said):
     with pytest.raises(SystemExit, match="0"):
@@ -478,7 +479,7 @@ def test_the_command_explains_itself(capsys, argument, said):
     assert said in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["write", "train", "prepare"])
+@pytest.mark.parametrize("command", ["write", "read", "train", "prepare", "evaluate"])
 def test_every_part_explains_itself(capsys, command):
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
