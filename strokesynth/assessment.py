@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from strokesynth import exam, variety
-from strokesynth.corpus import Corpus, spread
+from strokesynth.corpus import HELD_OUT, Corpus, spread
 from strokesynth.evaluation import read_corpus
 from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink
@@ -30,9 +30,6 @@ from strokesynth.scoring import confusions
 from strokesynth.style import styles
 from strokesynth.synthesizer import Synthesizer
 from strokesynth.variety import Writing
-
-HELD_OUT = ("testset_v", "testset")
-"""The splits that training leaves out."""
 
 GROUPS = {
     "letters": str.isalpha,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from strokesynth import plots
 from strokesynth.alphabet import Alphabet
-from strokesynth.corpus import Corpus, batches, collate, spread
+from strokesynth.corpus import HELD_OUT, Corpus, batches, collate, spread
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs, squared_error
 from strokesynth.nn.networks import build_network
@@ -43,7 +43,7 @@ class HandwritingTask:
         batch_size: int,
         seed: int,
         config: Mapping[str, Any] | None = None,
-        validation: Sequence[str] = ("testset_v", "testset"),
+        validation: Sequence[str] = HELD_OUT,
         repeats: Mapping[str, float] | None = None,
         validation_lines: int = 320,
     ) -> None:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from strokesynth.alphabet import Alphabet
 from strokesynth.augmentation import augment
-from strokesynth.corpus import Corpus, spread
+from strokesynth.corpus import HELD_OUT, Corpus, spread
 from strokesynth.features import trace_points
 from strokesynth.nn.ctc import focal_ctc_loss, greedy_batch
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
@@ -41,7 +41,7 @@ class RecognitionTask:
         seed: int,
         config: Mapping[str, Any] | None = None,
         train: Sequence[str] | None = None,
-        validation: Sequence[str] = ("testset_v", "testset"),
+        validation: Sequence[str] = HELD_OUT,
         repeats: Mapping[str, float] | None = None,
         focus: float = 0.0,
         validation_lines: int = 320,
