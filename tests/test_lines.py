@@ -38,7 +38,9 @@ def zigzag(text: str, x_height=1.0, advance=1.0, slope=0.0):
 
 def line_of(text: str, writing, spelled=None) -> Line:
     spelling = spell(spelled or text, ALPHABET)
-    return Line(spelling, [(piece, settle(writing(piece.text), piece.text), 5) for piece in cut(0, spelling.base)])
+    return Line(
+        spelling, [(piece, settle(writing(piece.text), piece.text), 5) for piece in cut(0, spelling.base)]
+    )
 
 
 # --- pieces ------------------------------------------------------------------------------------------
