@@ -194,4 +194,11 @@ def test_a_checkpoint_that_also_holds_random_numbers_is_read(tmp_path: Path) -> 
     path = tmp_path / "checkpoint.pt"
     content = torch.load(path, weights_only=True)
     torch.save(content | {"random": torch.get_rng_state()}, path)
-    train(Regression(), tmp_path, options, resume=True)
+    resumed = Regression()
+    train(resumed, tmp_path, options, resume=True)
+    after = torch.load(path, weights_only=True)
+    # The budget was spent: one update more, from the weights that were saved, and not from new ones.
+    assert after["progress"]["step"] == content["progress"]["step"] + 1
+    assert "random" not in after
+    for name, value in resumed.network.state_dict().items():
+        assert torch.equal(after["network"][name], value)
