@@ -16,16 +16,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .alphabet import Alphabet
-    from .ink import Ink
-    from .language_model import LanguageModel
-    from .layout import Paragraph
-    from .page import Page
-    from .reading import Reading
-    from .recognizer import Recognizer, load_recognizer
-    from .spelling import supported_characters
-    from .style import Style, styles
-    from .synthesizer import SynthesisError, Synthesizer, load_synthesizer
+    from strokesynth.alphabet import Alphabet
+    from strokesynth.ink import Ink
+    from strokesynth.language_model import LanguageModel
+    from strokesynth.layout import Paragraph
+    from strokesynth.page import Page
+    from strokesynth.reading import Reading
+    from strokesynth.recognizer import Recognizer, load_recognizer
+    from strokesynth.spelling import supported_characters
+    from strokesynth.style import Style, styles
+    from strokesynth.synthesizer import SynthesisError, Synthesizer, load_synthesizer
 
 __version__ = "0.1.0"
 

@@ -25,8 +25,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._files import atomic_write, check_writable
-from ._xml import local_name, parse
+from strokesynth._files import atomic_write, check_writable
+from strokesynth._xml import local_name, parse
 
 FORMAT = "strokesynth-ink"
 VERSION = 1
@@ -184,7 +184,7 @@ class Ink:
         return f"<Ink {text}{len(self.strokes)} strokes, {self.n_points} points>"
 
     def _repr_svg_(self) -> str:
-        from .render.svg import to_svg
+        from strokesynth.render.svg import to_svg
 
         return to_svg(self)
 
@@ -326,7 +326,7 @@ Decode = Callable[[bytes], Ink]
 
 def _encoders() -> dict[str, Encode]:
     """How ink is written to each suffix."""
-    from .render import inkml, raster, svg
+    from strokesynth.render import inkml, raster, svg
 
     return {
         ".svg": svg.encode,
@@ -340,7 +340,7 @@ def _encoders() -> dict[str, Encode]:
 
 def _decoders() -> dict[str, Decode]:
     """How ink is read from each suffix."""
-    from .render import inkml, svg
+    from strokesynth.render import inkml, svg
 
     return {
         ".svg": svg.decode,
@@ -353,8 +353,8 @@ def _decoders() -> dict[str, Decode]:
 
 def _from_xml(data: bytes) -> Ink:
     """The ink in an .xml file, which may be InkML or a line of IAM-OnDB."""
-    from .datasets.iam import parse_strokes
-    from .render import inkml
+    from strokesynth.datasets.iam import parse_strokes
+    from strokesynth.render import inkml
 
     root = parse(data)
     if local_name(root) == "ink":

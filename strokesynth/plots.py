@@ -18,9 +18,9 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from .ink import Ink
-from .render import beziers
-from .render.raster import path
+from strokesynth.ink import Ink
+from strokesynth.render import beziers
+from strokesynth.render.raster import path
 
 COLORS = ("#1f5fa8", "#c8452d", "#2c8a57", "#8a4fa3", "#b7791f", "#16808c")  # on white, apart also in grey
 INK_COLOR = "#1b1b2b"

@@ -3,12 +3,12 @@
 `data/README.md` tells where each corpus comes from, on what terms, and how its files should lie.
 """
 
-from .iam import read_iam
-from .punctuation import close_punctuation
-from .sample import ReadReport, Sample
-from .strokes_npy import read_strokes_npy
-from .unipen import read_unipen, unipen_split
-from .unipen_npz import read_unipen_npz
+from strokesynth.datasets.iam import read_iam
+from strokesynth.datasets.punctuation import close_punctuation
+from strokesynth.datasets.sample import ReadReport, Sample
+from strokesynth.datasets.strokes_npy import read_strokes_npy
+from strokesynth.datasets.unipen import read_unipen, unipen_split
+from strokesynth.datasets.unipen_npz import read_unipen_npz
 
 __all__ = [
     "ReadReport",

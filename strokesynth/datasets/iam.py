@@ -14,10 +14,10 @@ from xml.sax.saxutils import unescape
 
 import numpy as np
 
-from .._xml import scan
-from ..ink import Ink
-from ._archive import iter_files
-from .sample import ReadReport, Sample
+from strokesynth._xml import scan
+from strokesynth.datasets._archive import iter_files
+from strokesynth.datasets.sample import ReadReport, Sample
+from strokesynth.ink import Ink
 
 SPLITS = ("trainset", "testset_v", "testset_t", "testset_f")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..ink import Ink
+from strokesynth.ink import Ink
 
 TRAIN = "trainset"
 TEST = "testset"

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
-from ..ink import Ink
-from .sample import TEST, TRAIN, ReadReport, Sample
+from strokesynth.datasets.sample import TEST, TRAIN, ReadReport, Sample
+from strokesynth.ink import Ink
 
 _TEST_SHARE = 0.04
 

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..ink import Ink
-from ._archive import iter_files
-from .sample import TEST, TRAIN, ReadReport, Sample
+from strokesynth.datasets._archive import iter_files
+from strokesynth.datasets.sample import TEST, TRAIN, ReadReport, Sample
+from strokesynth.ink import Ink
 
 # The categories 2, 3 and 6 of the distribution show the same ink once more: 2 that of 1a to 1d, 3 the
 # characters within words and texts, 6 the words of 7 that have neither digits nor symbols.

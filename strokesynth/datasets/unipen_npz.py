@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..ink import Ink
-from .sample import ReadReport, Sample
-from .unipen import KINDS, unipen_split
+from strokesynth.datasets.sample import ReadReport, Sample
+from strokesynth.datasets.unipen import KINDS, unipen_split
+from strokesynth.ink import Ink
 
 _ARRAYS = ("points", "stroke_lengths", "strokes_per_sample", "label", "writer")
 

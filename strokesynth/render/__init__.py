@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ink import Ink
-from .curves import beziers
+from strokesynth.ink import Ink
+from strokesynth.render.curves import beziers
 
 __all__ = ["Drawing", "DrawingOptions", "beziers", "draw"]
 

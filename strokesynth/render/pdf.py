@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from . import hex_color
-from .sheets import SheetDrawing
+from strokesynth.render import hex_color
+from strokesynth.render.sheets import SheetDrawing
 
 _POINTS = 72 / 25.4  # to the millimetre
 

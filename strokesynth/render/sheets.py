@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._xml import writable
-from . import hex_color, positive
-from .curves import beziers
-from .raster import MAX_PIXELS, MM_PER_INCH, path
-from .svg import NAMESPACE, path_data
+from strokesynth._xml import writable
+from strokesynth.render import hex_color, positive
+from strokesynth.render.curves import beziers
+from strokesynth.render.raster import MAX_PIXELS, MM_PER_INCH, path
+from strokesynth.render.svg import NAMESPACE, path_data
 
 if TYPE_CHECKING:
-    from ..page import Sheet
+    from strokesynth.page import Sheet
 
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 

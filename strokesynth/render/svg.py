@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._xml import local_name, parse, writable
-from ..ink import Ink, from_json, to_json
-from . import Drawing, draw, svg_paths
+from strokesynth._xml import local_name, parse, writable
+from strokesynth.ink import Ink, from_json, to_json
+from strokesynth.render import Drawing, draw, svg_paths
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 METADATA_ID = "strokesynth-ink"

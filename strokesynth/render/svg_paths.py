@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 from numpy.typing import NDArray
 
-from .._xml import local_name
+from strokesynth._xml import local_name
 
 PIECES = (
     16  # straight pieces of a curve, or of a quarter of an arc: off by at most 1/800 of a circle's radius
