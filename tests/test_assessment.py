@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_networks import save_recognition, save_synthesis
+from makers import TINY, save_recognition, save_synthesis
 
 from strokesynth import Ink, charts, exam, scoring
 from strokesynth.alphabet import Alphabet
@@ -18,18 +18,6 @@ from strokesynth.datasets import Sample
 from strokesynth.handwriting import HandwritingTask
 from strokesynth.recognizer import load_recognizer
 from strokesynth.synthesizer import load_synthesizer
-
-TINY = Options(
-    lines=3,
-    per_character=2,
-    characters="aQ7#",
-    biases=(0.0, 1.0),
-    writings=1,
-    styles=("plain",),
-    real_lines=5,
-    validation_lines=2,
-    rounds=1,
-)
 
 
 class Pen:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from small_networks import save_recognition, save_synthesis
+from makers import save_recognition, save_synthesis
 
 import benchmarks
 from benchmarks import ceilings, fresh, generation, recognition, scaling, training

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from small_networks import save_recognition
+from makers import save_recognition
 
 from strokesynth.cleaning import clean_corpus, describe, judge
 from strokesynth.corpus import Corpus

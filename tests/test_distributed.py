@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as multiprocessing
-from test_training import Clock, Regression, zigzag_corpus
+from makers import Clock, Regression, zigzag_corpus
 
 import strokesynth.training
 from strokesynth.corpus import Corpus

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_networks import save_recognition, save_synthesis
-from test_assessment import TINY
+from makers import TINY, save_recognition, save_synthesis
 
 from strokesynth import assessment, recognizer, scoring, synthesizer
 from strokesynth.cli.evaluate import REPORT, evaluate_main

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_networks import save_prediction, save_recognition, save_synthesis
+from makers import save_prediction, save_recognition, save_synthesis
 
 from strokesynth import Ink, __version__, load_synthesizer, recognizer, synthesizer, training
 from strokesynth.cli import LINE_PITCH, generate_main, main, train_main

@@ -8,19 +8,10 @@ import pickle
 
 import numpy as np
 import pytest
+from makers import random_ink
 
 from strokesynth.ink import Ink, from_json, from_npz, to_json, to_npz
 from strokesynth.render.inkml import encode as encode_inkml
-
-
-def random_ink(seed: int = 0, lengths: tuple[int, ...] = (9, 1, 2, 30), unit: float = 1.0) -> Ink:
-    rng = np.random.default_rng(seed)
-    strokes = [
-        unit * (rng.normal(scale=0.1, size=(n, 2)).cumsum(axis=0) + [1.5 * i, rng.uniform(-1, 1)])
-        for i, n in enumerate(lengths)
-    ]
-    text = 'A <b> & "\u00e9"'
-    return Ink.from_strokes(strokes, text, [rng.integers(0, len(text), n) for n in lengths])
 
 
 def test_construction_copies_and_freezes():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from typewriter import type_line
+from makers import type_line
 
 from strokesynth.layout import Layout, Paragraph, fill, join, lay_out, read_passages, vary, wander
 from strokesynth.paper import Paper

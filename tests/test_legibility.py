@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from small_networks import save_recognition, save_synthesis
+from makers import save_recognition, save_synthesis
 
 from strokesynth import Ink, legibility
 from strokesynth.legibility import Legibility, kind_of, read, recognised, worst, write

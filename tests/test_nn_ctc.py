@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from makers import padded_batch, random_frames
 
 from strokesynth.alphabet import Alphabet
 from strokesynth.language_model import LanguageModel
@@ -24,11 +24,6 @@ from strokesynth.nn.ctc import (
     greedy,
     greedy_batch,
 )
-
-
-def random_frames(*shape: int, seed: int, sharpness: float = 1.5) -> np.ndarray:
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return torch.log_softmax(sharpness * noise, dim=-1).numpy()
 
 
 def collapse(path: tuple[int, ...]) -> tuple[int, ...]:
@@ -250,13 +245,6 @@ def test_alignment_that_cannot_be() -> None:
     frames[:, 3] = -np.inf
     with pytest.raises(ValueError, match="no path has these codes"):
         align(frames, [3])
-
-
-def padded_batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    logits = torch.randn(8, 4, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    codes = torch.tensor([[1, 2, 3], [2, 2, 0], [3, 0, 0], [1, 1, 1]])
-    lengths, code_lengths = torch.tensor([8, 6, 5, 4]), torch.tensor([3, 2, 1, 3])
-    return logits, lengths, codes, code_lengths  # the last has 4 frames and needs 5
 
 
 @pytest.mark.parametrize(("gamma", "alpha"), [(0.0, 1.0), (0.5, 0.25), (2.0, 1.0), (0.01, 1.0)])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typewriter import Typewriter
+from makers import Typewriter
 
 from strokesynth import Ink, load_synthesizer, page
 from strokesynth.layout import Paragraph

@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 import pytest
+from makers import random_ink
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from test_ink import random_ink
 
 from strokesynth.ink import Ink
 from strokesynth.plots import (

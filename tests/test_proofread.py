@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from small_networks import save_recognition, save_synthesis
+from makers import save_recognition, save_synthesis
 
 from strokesynth import synthesizer
 from strokesynth.ink import Ink

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_training import Clock
+from makers import Clock
 
 from strokesynth.alphabet import Alphabet
 from strokesynth.corpus import Corpus

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_networks import save_recognition, save_synthesis
-from test_recognizer import stacked, writing
+from makers import save_recognition, save_synthesis, stacked, writing
 
 from strokesynth import Ink, recognizer
 from strokesynth.cli import main, recognize_main

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from small_networks import save_recognition, save_synthesis
+from makers import save_recognition, save_synthesis, stacked, writing
 
 from strokesynth import Ink, recognizer
 from strokesynth.alphabet import Alphabet
@@ -26,18 +26,6 @@ def weights(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reader(weights):
     return load_recognizer(weights)
-
-
-def writing(letters=8, seed=0):
-    """A row of separate up-and-down strokes."""
-    rng = np.random.default_rng(seed)
-    up = np.linspace(0, -1, 8)
-    strokes = []
-    for k in range(letters):
-        x = 1.2 * k + np.linspace(0, 0.8, 24)
-        y = np.concatenate([up, up[::-1], up * rng.uniform(0.9, 2.0)])
-        strokes.append(np.column_stack([x, y]))
-    return Ink.from_strokes(strokes)
 
 
 def turned(ink, degrees):
@@ -279,15 +267,6 @@ def test_more_characters_than_points():
     stroke = np.array([[0.0, 0.0], [1.0, 0.0]])
     owner = owners([stroke], rows_of([stroke]), np.array([0, 0, 1, 1]))
     assert len(owner[0]) == 2 and (np.diff(owner[0]) >= 0).all()
-
-
-# --- what cannot be read --------------------------------------------------------------------------------
-
-
-def stacked(count=3):
-    return Ink.from_strokes(
-        [s + np.float32([0, 4 * k]) for k in range(count) for s in writing(20, k).strokes]
-    )
 
 
 def test_a_page_is_read_line_by_line(reader):

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from makers import random_ink
 from PIL import Image
 from scipy.interpolate import CubicSpline
-from test_ink import random_ink
 
 from strokesynth.ink import Ink
 from strokesynth.render import beziers, draw

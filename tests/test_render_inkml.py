@@ -7,8 +7,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from test_ink import random_ink
-from test_xml import LAUGHS
+from makers import LAUGHS, random_ink
 
 from strokesynth.ink import Ink
 from strokesynth.render.inkml import NAMESPACE, decode, encode

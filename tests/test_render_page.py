@@ -7,8 +7,8 @@ import zlib
 
 import numpy as np
 import pytest
+from makers import Typewriter
 from PIL import Image
-from typewriter import Typewriter
 
 from strokesynth import Ink, page
 from strokesynth.page import write_page

@@ -5,7 +5,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from test_ink import random_ink
+from makers import random_ink
 
 from strokesynth.render.svg import decode, encode
 from strokesynth.render.svg_paths import PIECES, path_points

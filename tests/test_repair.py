@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from typewriter import type_line
+from makers import type_line
 
 from strokesynth.ink import Ink
 from strokesynth.lines import Writing

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_networks import save_prediction, save_synthesis
+from makers import save_prediction, save_synthesis
 
 from strokesynth import Ink, load_synthesizer, synthesizer
 from strokesynth.alphabet import Alphabet
@@ -47,6 +47,7 @@ def test_ink_is_normalised_and_knows_its_text(writer):
 def test_same_seed_same_ink_in_a_new_process(writer, folder):
     program = f"""
 import sys, strokesynth
+from strokesynth.ink.json_npz import to_json
 writer = strokesynth.load_synthesizer({str(folder / "synthesis.safetensors")!r})
 sys.stdout.buffer.write(strokesynth.ink.to_json(writer.write("Dear Ada,", seed=2**70 + 5)))
 sys.stdout.buffer.write(strokesynth.ink.to_json(writer.write_lines(["x", "Dear Ada,", "yes, dear"], seed=5)[1]))

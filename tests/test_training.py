@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from makers import Clock, Regression, zigzag_corpus
 from torch import Tensor, nn
 
 from strokesynth.corpus import Corpus
@@ -18,50 +19,6 @@ from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink
 from strokesynth.training import TrainingOptions, train
 from strokesynth.weights_file import load_weights
-
-
-class Regression:
-    """A task small enough to follow: y = 3 x, one batch a key."""
-
-    name = "regression"
-    figures = ("valid_nats_per_point",)
-
-    def __init__(self, stop_at: int | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:
-        torch.manual_seed(0)
-        self.network: nn.Module = nn.Linear(1, 1)
-        self.seen: list[tuple[int, int]] = []
-        self.stop_at, self.error = stop_at, error
-
-    def batches(self, epoch: int) -> list[Any]:
-        return [(epoch, i) for i in np.random.default_rng(epoch).permutation(4).tolist()]
-
-    def loss(self, network: nn.Module, key: tuple[int, int]) -> tuple[Tensor, int]:
-        if self.stop_at is not None and len(self.seen) == self.stop_at:
-            raise self.error
-        self.seen.append(key)
-        x = torch.rand(8, 1)  # the global random numbers must resume as well
-        return ((network(x) - 3 * x) ** 2).sum(), 8
-
-    def validate(self, network: nn.Module) -> dict[str, float]:
-        x = torch.ones(1, 1)
-        return {"valid_nats_per_point": float(((network(x) - 3) ** 2).sum())}
-
-    def draw(self, network: nn.Module, folder: Path, step: int) -> None:
-        (folder / f"drawn-{step}").touch()
-
-    def save(self, network: nn.Module, path: Path, note: str) -> None:
-        path.write_text(note)
-
-
-class Clock:
-    """Time that passes by one second at each look, so that runs are the same on every machine."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        self.now += 1.0
-        return self.now
 
 
 @pytest.fixture(autouse=True)
@@ -161,19 +118,6 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
 def test_options_are_checked(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         TrainingOptions(**bad)  # type: ignore[arg-type]
-
-
-def zigzag_corpus() -> Corpus:
-    """Texts of a and b: each a one zigzag up, each b one down."""
-    rng = np.random.default_rng(4)
-    samples = []
-    for number in range(24):
-        text = "".join(rng.choice(["a", "b"], 4))
-        heights = np.array([[0, -1.0 if c == "a" else 1.0] for c in text]).ravel()
-        stroke = np.stack([np.arange(8) * 0.5, heights], axis=1).astype(np.float32)
-        split = "testset_v" if number < 4 else "trainset"
-        samples.append(Sample(Ink.from_strokes([stroke]), text, "w", split, "iam", str(number)))
-    return Corpus.from_samples(samples, "generation")
 
 
 @pytest.mark.parametrize("name", ["conditional_handwriting", "unconditional_handwriting"])

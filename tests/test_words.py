@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from typewriter import BLANK, type_line
+from makers import BLANK, type_line
 
 from strokesynth import Ink
 from strokesynth.words import _DISSENT, _GAP_CAP, best_cuts, break_word, even_gaps, split_words

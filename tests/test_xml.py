@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ET
 
 import pytest
+from makers import LAUGHS
 
 from strokesynth._xml import MAX_DEPTH, local_name, parse, scan, writable
 
@@ -36,11 +37,6 @@ def test_encodings_are_honoured(encoding, declared):
 def test_namespaces():
     root = parse(b'<i:a xmlns:i="http://x.org/y"><b/></i:a>')
     assert [local_name(e) for e in root.iter()] == ["a", "b"]
-
-
-LAUGHS = '<!DOCTYPE a [<!ENTITY l0 "ha">' + "".join(
-    f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9)
-)
 
 
 @pytest.mark.parametrize("read", [parse, tags])

@@ -1,0 +1,216 @@
+"""What several tests need: untrained networks, ink that is known exactly, small corpora and clocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from strokesynth import Ink
+from strokesynth.alphabet import Alphabet
+from strokesynth.assessment import Options
+from strokesynth.corpus import Corpus
+from strokesynth.datasets import Sample
+from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
+from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
+from strokesynth.weights_file import save_weights
+
+
+def synthesis_network(advance=0.3):
+    """One whose window moves by about so many characters a step."""
+    torch.manual_seed(0)
+    network = SynthesisNetwork(SynthesisConfig(16, 4, 3, Alphabet().size)).eval()
+    network.offset_mean.copy_(torch.tensor([0.15, 0.0]))
+    network.offset_std.copy_(torch.tensor([0.2, 0.1]))
+    with torch.no_grad():
+        network.first.b_p[6:] = np.log(advance)
+        network.output.bias[1:] *= 0.1
+    return network
+
+
+def save_synthesis(path: Path, advance=0.3) -> Path:
+    save_weights(path, synthesis_network(advance), "conditional_handwriting", Alphabet(), "untrained")
+    return path
+
+
+def save_prediction(path: Path) -> Path:
+    torch.manual_seed(0)
+    network = PredictionNetwork(PredictionConfig(16, 4))
+    save_weights(path, network, "unconditional_handwriting", Alphabet(), "untrained")
+    return path
+
+
+def save_recognition(path: Path) -> Path:
+    torch.manual_seed(0)
+    network = RecognitionNetwork(RecognitionConfig(hidden_size=16, layers=2, heads=2, front_size=8)).eval()
+    with torch.no_grad():
+        # So that it says something, and something else at each place, though nothing sensible.
+        network.fine.weight *= 3
+        network.coarse.weight *= 3
+        network.output.weight *= 12
+    save_weights(path, network, "recognition", Alphabet(), "untrained")
+    return path
+
+
+BLANK = 1.5
+POINTS = 6
+
+
+class Typewriter:
+    """Writes each character as a zigzag between the baseline and its height, side by side.
+
+    Widths differ from one writing of a character to the next, so that nobody can know them beforehand.
+    """
+
+    alphabet = Alphabet()
+
+    def __init__(self):
+        self.batches = []  # texts, as they came
+
+    def proofreader(self, proofread, candidates=None, limit=None):
+        return None
+
+    def write(self, text, **options):
+        return self.write_lines([text], **options)[0]
+
+    def write_lines(self, texts, *, bias=None, style=None, seed=None, **_):
+        self.batches.append(list(texts))
+        rng = np.random.default_rng(seed)
+        return [type_line(text, rng) for text in texts]
+
+
+def type_line(text, rng):
+    strokes, characters, x = [], [], 0.0
+    for k, c in enumerate(text):
+        if c == " ":
+            x += BLANK
+            continue
+        width = rng.uniform(0.5, 1.1)
+        top = 2.0 if c.isupper() or c in "bdfhklt" else 1.0
+        low = 0.7 if c in "gjpqy" else 0.0
+        y = np.resize([low, -top], POINTS)
+        strokes.append(np.column_stack([np.linspace(x, x + width, POINTS), y]))
+        characters.append([k] * POINTS)
+        x += width + 0.1
+    return Ink.from_strokes(strokes, text, characters)
+
+
+def random_ink(seed: int = 0, lengths: tuple[int, ...] = (9, 1, 2, 30), unit: float = 1.0) -> Ink:
+    rng = np.random.default_rng(seed)
+    strokes = [
+        unit * (rng.normal(scale=0.1, size=(n, 2)).cumsum(axis=0) + [1.5 * i, rng.uniform(-1, 1)])
+        for i, n in enumerate(lengths)
+    ]
+    text = 'A <b> & "\u00e9"'
+    return Ink.from_strokes(strokes, text, [rng.integers(0, len(text), n) for n in lengths])
+
+
+LAUGHS = '<!DOCTYPE a [<!ENTITY l0 "ha">' + "".join(
+    f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9)
+)
+
+
+def writing(letters=8, seed=0):
+    """A row of separate up-and-down strokes."""
+    rng = np.random.default_rng(seed)
+    up = np.linspace(0, -1, 8)
+    strokes = []
+    for k in range(letters):
+        x = 1.2 * k + np.linspace(0, 0.8, 24)
+        y = np.concatenate([up, up[::-1], up * rng.uniform(0.9, 2.0)])
+        strokes.append(np.column_stack([x, y]))
+    return Ink.from_strokes(strokes)
+
+
+# --- what cannot be read --------------------------------------------------------------------------------
+
+
+def stacked(count=3):
+    return Ink.from_strokes(
+        [s + np.float32([0, 4 * k]) for k in range(count) for s in writing(20, k).strokes]
+    )
+
+
+TINY = Options(
+    lines=3,
+    per_character=2,
+    characters="aQ7#",
+    biases=(0.0, 1.0),
+    writings=1,
+    styles=("plain",),
+    real_lines=5,
+    validation_lines=2,
+    rounds=1,
+)
+
+
+def random_frames(*shape: int, seed: int, sharpness: float = 1.5) -> np.ndarray:
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.log_softmax(sharpness * noise, dim=-1).numpy()
+
+
+def padded_batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    logits = torch.randn(8, 4, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    codes = torch.tensor([[1, 2, 3], [2, 2, 0], [3, 0, 0], [1, 1, 1]])
+    lengths, code_lengths = torch.tensor([8, 6, 5, 4]), torch.tensor([3, 2, 1, 3])
+    return logits, lengths, codes, code_lengths  # the last has 4 frames and needs 5
+
+
+class Regression:
+    """A task small enough to follow: y = 3 x, one batch a key."""
+
+    name = "regression"
+    figures = ("valid_nats_per_point",)
+
+    def __init__(self, stop_at: int | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:
+        torch.manual_seed(0)
+        self.network: nn.Module = nn.Linear(1, 1)
+        self.seen: list[tuple[int, int]] = []
+        self.stop_at, self.error = stop_at, error
+
+    def batches(self, epoch: int) -> list[Any]:
+        return [(epoch, i) for i in np.random.default_rng(epoch).permutation(4).tolist()]
+
+    def loss(self, network: nn.Module, key: tuple[int, int]) -> tuple[Tensor, int]:
+        if self.stop_at is not None and len(self.seen) == self.stop_at:
+            raise self.error
+        self.seen.append(key)
+        x = torch.rand(8, 1)  # the global random numbers must resume as well
+        return ((network(x) - 3 * x) ** 2).sum(), 8
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        x = torch.ones(1, 1)
+        return {"valid_nats_per_point": float(((network(x) - 3) ** 2).sum())}
+
+    def draw(self, network: nn.Module, folder: Path, step: int) -> None:
+        (folder / f"drawn-{step}").touch()
+
+    def save(self, network: nn.Module, path: Path, note: str) -> None:
+        path.write_text(note)
+
+
+class Clock:
+    """Time that passes by one second at each look, so that runs are the same on every machine."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def zigzag_corpus() -> Corpus:
+    """Texts of a and b: each a one zigzag up, each b one down."""
+    rng = np.random.default_rng(4)
+    samples = []
+    for number in range(24):
+        text = "".join(rng.choice(["a", "b"], 4))
+        heights = np.array([[0, -1.0 if c == "a" else 1.0] for c in text]).ravel()
+        stroke = np.stack([np.arange(8) * 0.5, heights], axis=1).astype(np.float32)
+        split = "testset_v" if number < 4 else "trainset"
+        samples.append(Sample(Ink.from_strokes([stroke]), text, "w", split, "iam", str(number)))
+    return Corpus.from_samples(samples, "generation")
