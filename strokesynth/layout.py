@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from strokesynth._checks import check_choice, positive
 from strokesynth.ink import Ink
-from strokesynth.paper import Paper, check_choice
-from strokesynth.render import positive
+from strokesynth.paper import Paper
 from strokesynth.words import Word, break_word, join
 
 ALIGNMENTS = ("left", "center", "right", "justify")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from strokesynth.render import positive
+from strokesynth._checks import check_choice, positive
 
 PAPERS = {
     "A3": (297.0, 420.0),
@@ -166,9 +166,3 @@ def _margins(margins: float | Sequence[float]) -> Margins:
     if len(given) != 4:
         raise ValueError(f"margins are one number of mm, or (top, right, bottom, left); got {margins!r}")
     return Margins(*(positive("a margin", value, zero=True) for value in given))
-
-
-def check_choice(name: str, value: str, known: Sequence[str]) -> None:
-    """Raise ValueError unless the value is one of those known."""
-    if value not in known:
-        raise ValueError(f"{name} is {', '.join(known[:-1])} or {known[-1]}; got {value!r}")

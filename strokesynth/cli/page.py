@@ -64,9 +64,9 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
 
 def write_pages(args: argparse.Namespace, text: str, load: Callable[[], Synthesizer], **writing: Any) -> None:
     """Write the text as a page to all of `args.out`; `load` gives the synthesizer once the rest is checked."""
+    from strokesynth._checks import positive
     from strokesynth.layout import Paragraph
     from strokesynth.page import check_page_output, write_page
-    from strokesynth.render import positive
     from strokesynth.render.sheets import SheetOptions
 
     look = {"stroke_width_mm": args.stroke_width, "color": args.color}

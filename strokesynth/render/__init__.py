@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strokesynth._checks import positive
 from strokesynth.ink import Ink
 from strokesynth.render.curves import beziers
 
@@ -76,19 +77,6 @@ def draw(ink: Ink, **options: Any) -> Drawing:
     origin = np.array([left, top])
     curves = tuple((beziers(s) - origin) * pen.x_height_mm + pen.margin_mm for s in ink.strokes)
     return Drawing(width, height, curves, pen.stroke_width_mm, pen.color, pen.background)
-
-
-def positive(name: str, value: Any, *, zero: bool = False) -> float:
-    """The value as a finite float above 0 (or 0, where `zero` allows it); ValueError otherwise."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (math.isfinite(number) and (number > 0 or zero and number == 0)):
-        raise ValueError(
-            f"{name} must be a finite number {'of at least' if zero else 'above'} 0; got {value!r}"
-        )
-    return number
 
 
 def hex_color(color: str) -> str:

@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strokesynth._checks import positive
 from strokesynth._xml import ID, local_name, parse, writable
 from strokesynth.ink import Ink
-from strokesynth.render import DrawingOptions, positive
+from strokesynth.render import DrawingOptions
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
 ANNOTATION = "strokesynth-ink"  # type of the annotation that holds what InkML has no word for

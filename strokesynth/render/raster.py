@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strokesynth._checks import positive
 from strokesynth.ink import Ink
-from strokesynth.render import Drawing, draw, positive
+from strokesynth.render import Drawing, draw
 
 if TYPE_CHECKING:  # importing matplotlib takes a good part of a second, and not all who load ink will draw it
     from matplotlib.figure import Figure

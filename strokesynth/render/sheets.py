@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strokesynth._checks import positive
 from strokesynth._xml import writable
-from strokesynth.render import hex_color, positive
+from strokesynth.render import hex_color
 from strokesynth.render.curves import beziers
 from strokesynth.render.raster import MAX_PIXELS, MM_PER_INCH, path
 from strokesynth.render.svg import NAMESPACE, path_data
