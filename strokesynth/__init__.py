@@ -49,7 +49,7 @@ __all__ = [
 
 _HOMES = {
     "Alphabet": "alphabet",
-    "Ink": "ink",
+    "Ink": "ink.ink",
     "LanguageModel": "language_model",
     "Page": "page",
     "Paragraph": "layout",

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from strokesynth.datasets import Sample
-from strokesynth.resample import resample
+from strokesynth.ink.resample import resample
 
 Strokes = Sequence[np.ndarray]
 

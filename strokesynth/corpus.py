@@ -14,7 +14,7 @@ split     uint8 ASCII      the database's own name for its part (trainset, tests
 id        uint8 ASCII      the sample's name within its source
 ========= ================ =====================================================================
 
-The ink is normalised (:mod:`strokesynth.normalize`): x-height 1, baseline y = 0, left edge x = 0.
+The ink is normalised (:mod:`strokesynth.ink.normalize`): x-height 1, baseline y = 0, left edge x = 0.
 """
 
 from __future__ import annotations

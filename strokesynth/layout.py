@@ -1,6 +1,7 @@
 """Words on paper: paragraphs, lines, sheets. Lengths are in millimetres on paper and in x-heights within ink.
 
-What is laid out is ink that has been written already (see `strokesynth.words`), so that every width is the true one.
+What is laid out is ink that has been written already (see `strokesynth.ink.words`), so that every width is the true
+one.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 
 from strokesynth._checks import check_choice, positive
 from strokesynth.ink import Ink
+from strokesynth.ink.words import Word, break_word, join
 from strokesynth.paper import Paper
-from strokesynth.words import Word, break_word, join
 
 ALIGNMENTS = ("left", "center", "right", "justify")
 

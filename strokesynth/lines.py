@@ -186,7 +186,9 @@ def _level(ink: Ink) -> Ink:
     text = ink.text or ""
     if sum(c.isalnum() for c in text) < _LETTERS_TO_LEVEL:
         return ink
-    from strokesynth.normalize import estimate_baseline  # SciPy takes longer to import than a line to write
+    from strokesynth.ink.normalize import (
+        estimate_baseline,  # SciPy takes longer to import than a line to write
+    )
 
     baseline = estimate_baseline(ink, text, x_height=1.0)
     points = baseline.level(np.concatenate(ink.strokes).astype(np.float64))

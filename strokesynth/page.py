@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from strokesynth._files import atomic_write, check_writable
 from strokesynth.ink import Ink
+from strokesynth.ink.words import Word, even_gaps, split_words
 from strokesynth.layout import Layout, Paragraph, Passage, PlacedLine, lay_out, read_passages, vary
 from strokesynth.paper import MARGIN, Paper
 from strokesynth.spelling import OnUnsupported, spell
 from strokesynth.style import Style, styles
-from strokesynth.words import Word, even_gaps, split_words
 
 if TYPE_CHECKING:
     from strokesynth.alphabet import Alphabet

@@ -1,7 +1,7 @@
 """Pictures for looking at ink and at the networks that write it.
 
 Every function returns a matplotlib Figure made without pyplot: it shows itself in Jupyter, is saved with
-`figure.savefig(path)`, and leaves nothing behind. Ink is drawn with the curves of `strokesynth.render`, y down.
+`figure.savefig(path)`, and leaves nothing behind. Ink is drawn with the curves of `strokesynth.ink.drawing`, y down.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from strokesynth.ink import Ink
-from strokesynth.render import beziers
-from strokesynth.render.raster import path
+from strokesynth.ink.curves import beziers
+from strokesynth.ink.raster import path
 
 COLORS = ("#1f5fa8", "#c8452d", "#2c8a57", "#8a4fa3", "#b7791f", "#16808c")  # on white, apart also in grey
 INK_COLOR = "#1b1b2b"

@@ -36,7 +36,7 @@ from strokesynth.datasets import (
     read_unipen_npz,
 )
 from strokesynth.ink import Ink
-from strokesynth.normalize import Baseline, estimate_baseline, normalize
+from strokesynth.ink.normalize import Baseline, estimate_baseline, normalize
 
 Prepared = tuple[Sample, np.ndarray]  # a sample and its normalised offsets (n, 3)
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from strokesynth.ink import Ink
+from strokesynth.ink.words import word_spans
 from strokesynth.nn.ctc import align_batch
-from strokesynth.words import word_spans
 
 if TYPE_CHECKING:
     from strokesynth.recognizer import Recognizer

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
+from strokesynth.ink.normalize import Baseline
 from strokesynth.nn.ctc import align
 from strokesynth.nn.recognition import RecognitionNetwork
-from strokesynth.normalize import Baseline
 from strokesynth.spans import Rows, owners, spans
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from strokesynth.ink.words import Word, even_gaps, join, split_words
 from strokesynth.lines import Writing
 from strokesynth.proofread import Proofreader
-from strokesynth.words import Word, even_gaps, join, split_words
 
 ROUNDS = 3
 """How often words that still cannot be read are written again."""

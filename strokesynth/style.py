@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from strokesynth._files import atomic_write
 from strokesynth.alphabet import Alphabet
-from strokesynth.ink import Ink, from_json, to_json
+from strokesynth.ink import Ink
+from strokesynth.ink.json_npz import from_json, to_json
 from strokesynth.spelling import spell
 
 FORMAT = "strokesynth-style"
@@ -40,7 +41,7 @@ class Style:
     """A hand to write in.
 
     name    any text that is not blank.
-    ink     normalised and resampled (`strokesynth.normalize.normalize`), with its text; up to a line of it, ended
+    ink     normalised and resampled (`strokesynth.ink.normalize.normalize`), with its text; up to a line of it, ended
             cleanly, since the network goes on from there. 20 to 40 characters are enough, and more take longer.
     bias    the neatness that suits the hand, for calls that name none; or None.
 
@@ -92,9 +93,9 @@ class Style:
     ) -> Style:
         """The style of any ink of one line, in any unit, that says `text` (default `ink.text`).
 
-        Raises ValueError as `strokesynth.normalize.normalize`, and where there is no text.
+        Raises ValueError as `strokesynth.ink.normalize.normalize`, and where there is no text.
         """
-        from strokesynth.normalize import normalize  # SciPy is slow to import, and few need this
+        from strokesynth.ink.normalize import normalize  # SciPy is slow to import, and few need this
 
         if text is not None and not isinstance(text, str):
             raise ValueError(f"text is what the ink says, a str, not {type(text).__name__}")

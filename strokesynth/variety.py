@@ -21,9 +21,9 @@ from rapidfuzz.distance import Levenshtein
 
 from strokesynth.corpus import Corpus, spread
 from strokesynth.ink import Ink
-from strokesynth.normalize import estimate_baseline, normalize
+from strokesynth.ink.normalize import estimate_baseline, normalize
+from strokesynth.ink.words import split_words
 from strokesynth.reading import Reading
-from strokesynth.words import split_words
 
 SPACING = 0.15
 """x-heights between the points of a word that are compared."""

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from makers import random_ink
 
-from strokesynth.ink import Ink, from_json, from_npz, to_json, to_npz
-from strokesynth.render.inkml import encode as encode_inkml
+from strokesynth.ink import Ink
+from strokesynth.ink.inkml import encode as encode_inkml
+from strokesynth.ink.json_npz import from_json, from_npz, to_json, to_npz
 
 
 def test_construction_copies_and_freezes():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from makers import type_line
 
+from strokesynth.ink.words import even_gaps, split_words
 from strokesynth.layout import Layout, Paragraph, fill, join, lay_out, read_passages, vary, wander
 from strokesynth.paper import Paper
-from strokesynth.words import even_gaps, split_words
 
 PAPER = Paper.of((100, 150), margins=10)
 

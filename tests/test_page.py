@@ -10,9 +10,9 @@ import pytest
 from makers import Typewriter
 
 from strokesynth import Ink, load_synthesizer, page
+from strokesynth.ink.words import split_words
 from strokesynth.layout import Paragraph
 from strokesynth.page import Page, check_page_output, cut_pieces, write_page
-from strokesynth.words import split_words
 
 TEXT = "The quick brown fox jumps over the lazy dog, then it sleeps until evening.\n\nAnd so do I,\n  Ada"
 

@@ -11,7 +11,7 @@ import pytest
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample, read_iam
 from strokesynth.ink import Ink
-from strokesynth.normalize import normalize
+from strokesynth.ink.normalize import normalize
 from strokesynth.preparation import LIMITS, _implausible, _normalize, _several_rows, describe, prepare_corpus
 
 ROOT = Path(__file__).parent.parent

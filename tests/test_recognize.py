@@ -13,8 +13,8 @@ from strokesynth import Ink, recognizer
 from strokesynth.cli import main, recognize_main
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.ink.normalize import normalize
 from strokesynth.language_model import LanguageModel
-from strokesynth.normalize import normalize
 from strokesynth.recognizer import load_recognizer
 from strokesynth.scoring import character_edits
 

@@ -10,9 +10,9 @@ from makers import save_recognition, save_synthesis, stacked, writing
 from strokesynth import Ink, recognizer
 from strokesynth.alphabet import Alphabet
 from strokesynth.features import trace
+from strokesynth.ink.normalize import normalize
 from strokesynth.language_model import LanguageModel
 from strokesynth.nn import ctc
-from strokesynth.normalize import normalize
 from strokesynth.recognizer import Recognizer, load_recognizer
 from strokesynth.spans import Rows, owners, spans
 from strokesynth.weights_file import load_weights

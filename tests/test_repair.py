@@ -7,10 +7,10 @@ import pytest
 from makers import type_line
 
 from strokesynth.ink import Ink
+from strokesynth.ink.words import split_words
 from strokesynth.lines import Writing
 from strokesynth.proofread import Proofreader
 from strokesynth.repair import ROUNDS, repair
-from strokesynth.words import split_words
 
 
 class Narrow(Proofreader):

@@ -49,10 +49,10 @@ def test_same_seed_same_ink_in_a_new_process(writer, folder):
 import sys, strokesynth
 from strokesynth.ink.json_npz import to_json
 writer = strokesynth.load_synthesizer({str(folder / "synthesis.safetensors")!r})
-sys.stdout.buffer.write(strokesynth.ink.to_json(writer.write("Dear Ada,", seed=2**70 + 5)))
-sys.stdout.buffer.write(strokesynth.ink.to_json(writer.write_lines(["x", "Dear Ada,", "yes, dear"], seed=5)[1]))
+sys.stdout.buffer.write(to_json(writer.write("Dear Ada,", seed=2**70 + 5)))
+sys.stdout.buffer.write(to_json(writer.write_lines(["x", "Dear Ada,", "yes, dear"], seed=5)[1]))
 """
-    from strokesynth.ink import to_json
+    from strokesynth.ink.json_npz import to_json
 
     writer.write("something else before", seed=1)
     expected = to_json(writer.write("Dear Ada,", seed=2**70 + 5))

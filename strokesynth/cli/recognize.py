@@ -125,7 +125,7 @@ def _read_file(recognizer: Recognizer, path: str, options: dict[str, Any]) -> di
 
     from strokesynth import __version__
     from strokesynth.ink import Ink
-    from strokesynth.rows import split_rows, stroke_rows
+    from strokesynth.ink.lines import split_rows, stroke_rows
 
     ink = Ink.load(path)
     rows = stroke_rows(ink)

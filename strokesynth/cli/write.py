@@ -26,8 +26,8 @@ _WINDOW_CHARACTERS = 200  # of which a picture of the window can still be looked
 
 def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
     """``generate.py`` and ``strokesynth write``."""
+    from strokesynth.ink.drawing import DrawingOptions
     from strokesynth.layout import X_HEIGHT
-    from strokesynth.render import DrawingOptions
     from strokesynth.render.sheets import SheetOptions
     from strokesynth.spelling import OnUnsupported
 
@@ -144,7 +144,7 @@ def _generate_page(args: argparse.Namespace) -> None:
 
 def _generate(args: argparse.Namespace) -> None:
     from strokesynth.ink import check_output
-    from strokesynth.render import DrawingOptions
+    from strokesynth.ink.drawing import DrawingOptions
 
     # What can be wrong with the call is found before the work.
     for path in args.out:

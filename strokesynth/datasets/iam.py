@@ -12,12 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import unescape
 
-import numpy as np
-
-from strokesynth._xml import scan
 from strokesynth.datasets._archive import iter_files
 from strokesynth.datasets.sample import ReadReport, Sample
 from strokesynth.ink import Ink
+from strokesynth.ink.iam_xml import parse_strokes
 
 SPLITS = ("trainset", "testset_v", "testset_t", "testset_f")
 
@@ -135,23 +133,3 @@ def _unpaired(archive: Path, transcripts: dict[str, list[str]]) -> dict[str, str
         elif sorted(numbers) != list(range(1, expected + 1)):
             reasons[form] = f"{len(numbers)} line files but {expected} transcript lines: pairing unsafe"
     return reasons
-
-
-def parse_strokes(xml: bytes) -> list[np.ndarray]:
-    """Strokes, float32 (n, 2) each, of one line file. Raises ValueError if it is no such file."""
-    values: list[str] = []  # x0, y0, x1, y1, …
-    starts: list[int] = []  # index of the first point of each stroke
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        if tag == "Point":
-            values.append(attributes["x"])
-            values.append(attributes["y"])
-        elif tag == "Stroke":
-            starts.append(len(values) // 2)
-
-    try:
-        scan(xml, start)
-    except KeyError as error:
-        raise ValueError(f"a Point without {error}") from error
-    points = np.array(values, dtype=np.float32).reshape(-1, 2)
-    return [stroke for stroke in np.split(points, starts)[1:] if len(stroke)]

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from strokesynth.render import hex_color
+from strokesynth.ink.drawing import hex_color
 from strokesynth.render.sheets import SheetDrawing
 
 _POINTS = 72 / 25.4  # to the millimetre

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from strokesynth._checks import positive
 from strokesynth._xml import writable
-from strokesynth.render import hex_color
-from strokesynth.render.curves import beziers
-from strokesynth.render.raster import MAX_PIXELS, MM_PER_INCH, path
-from strokesynth.render.svg import NAMESPACE, path_data
+from strokesynth.ink.curves import beziers
+from strokesynth.ink.drawing import hex_color
+from strokesynth.ink.raster import MAX_PIXELS, MM_PER_INCH, path
+from strokesynth.ink.svg import NAMESPACE, path_data
 
 if TYPE_CHECKING:
     from strokesynth.page import Sheet

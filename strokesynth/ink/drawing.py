@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strokesynth._checks import positive
-from strokesynth.ink import Ink
-from strokesynth.render.curves import beziers
-
-__all__ = ["Drawing", "DrawingOptions", "beziers", "draw"]
+from strokesynth.ink.curves import beziers
+from strokesynth.ink.ink import Ink
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from makers import BLANK, type_line
 
 from strokesynth import Ink
-from strokesynth.words import _DISSENT, _GAP_CAP, best_cuts, break_word, even_gaps, split_words
+from strokesynth.ink.words import _DISSENT, _GAP_CAP, best_cuts, break_word, even_gaps, split_words
 
 
 def typed(text, seed=0):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from strokesynth.ink import Ink
-from strokesynth.normalize import Baseline, estimate_baseline, normalize
-from strokesynth.resample import remove_jumps, resample, smooth
+from strokesynth.ink.normalize import Baseline, estimate_baseline, normalize
+from strokesynth.ink.resample import remove_jumps, resample, smooth
 
 LETTERS = "nnlungnnlunnpnnunldnunnn"
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from makers import random_ink
 
-from strokesynth.render.svg import decode, encode
-from strokesynth.render.svg_paths import PIECES, path_points
+from strokesynth.ink.svg import decode, encode
+from strokesynth.ink.svg_paths import PIECES, path_points
 
 T = np.linspace(0, 1, PIECES + 1)[:, None]
 

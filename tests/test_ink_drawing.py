@@ -11,9 +11,10 @@ from PIL import Image
 from scipy.interpolate import CubicSpline
 
 from strokesynth.ink import Ink
-from strokesynth.render import beziers, draw
-from strokesynth.render.raster import to_pdf, to_png
-from strokesynth.render.svg import decode, encode, to_svg
+from strokesynth.ink.curves import beziers
+from strokesynth.ink.drawing import draw
+from strokesynth.ink.raster import to_pdf, to_png
+from strokesynth.ink.svg import decode, encode, to_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -10,7 +10,7 @@ import pytest
 from makers import LAUGHS, random_ink
 
 from strokesynth.ink import Ink
-from strokesynth.render.inkml import NAMESPACE, decode, encode
+from strokesynth.ink.inkml import NAMESPACE, decode, encode
 
 INKML = f"{{{NAMESPACE}}}"
 ID = "{http://www.w3.org/XML/1998/namespace}id"

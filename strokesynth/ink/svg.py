@@ -1,7 +1,7 @@
 """Ink as SVG in true millimetres, one open path per stroke; and back.
 
 The sheet is sized in mm and its viewBox has one unit to the millimetre, so pen plotters and printers draw at
-scale. The points themselves, the text and the characters travel along as the JSON of `ink.to_json` in a
+scale. The points themselves, the text and the characters travel along as the JSON of `json_npz.to_json` in a
 `<metadata>` element, which is what `decode` reads: a saved SVG is the ink, not a picture of it. (Moving the
 paths in a drawing program therefore does not change what is read back.) SVG without it is read by `svg_paths`.
 """
@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strokesynth._xml import local_name, parse, writable
-from strokesynth.ink import Ink, from_json, to_json
-from strokesynth.render import Drawing, draw, svg_paths
+from strokesynth.ink import svg_paths
+from strokesynth.ink.drawing import Drawing, draw
+from strokesynth.ink.ink import Ink
+from strokesynth.ink.json_npz import from_json, to_json
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 METADATA_ID = "strokesynth-ink"

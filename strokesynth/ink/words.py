@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from strokesynth.ink import Ink
+from strokesynth.ink.ink import Ink
 
 _GAP_CAP = 1.5  # x-heights: a blank that wide is one for sure
 _DISSENT = 0.04  # x-heights of blank that outweigh one point whose window was on another word

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from strokesynth.ink import Ink
-from strokesynth.resample import Floats, Ints, flatten, remove_jumps, remove_repeats, resample, split
+from strokesynth.ink.ink import Ink
+from strokesynth.ink.resample import Floats, Ints, flatten, remove_jumps, remove_repeats, resample, split
 
 # Lines of writing in x-heights above the baseline, and how closely extrema keep to them.
 BASE, CORE, CAPITAL, ASCENDER, DESCENDER = 0.0, 1.0, 1.55, 1.85, -0.75

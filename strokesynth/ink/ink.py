@@ -12,11 +12,7 @@ Two forms of the same thing are used throughout the package:
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +23,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from strokesynth._files import atomic_write, check_writable
 from strokesynth._xml import local_name, parse
-
-FORMAT = "strokesynth-ink"
-VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +177,7 @@ class Ink:
         return f"<Ink {text}{len(self.strokes)} strokes, {self.n_points} points>"
 
     def _repr_svg_(self) -> str:
-        from strokesynth.render.svg import to_svg
+        from strokesynth.ink.svg import to_svg
 
         return to_svg(self)
 
@@ -193,8 +186,8 @@ class Ink:
     def save(self, path: str | os.PathLike[str], **options: Any) -> None:
         """Write the ink to a file in the format its suffix names: .svg, .png, .pdf, .inkml, .json or .npz.
 
-        options are those of `render.svg.to_svg`, `render.raster.to_png` and `render.raster.to_pdf`
-        (x_height_mm, stroke_width_mm, color, margin_mm, background; dpi for PNG) and of `render.inkml.encode`
+        options are those of `ink.svg.to_svg`, `ink.raster.to_png` and `ink.raster.to_pdf`
+        (x_height_mm, stroke_width_mm, color, margin_mm, background; dpi for PNG) and of `ink.inkml.encode`
         (x_height_mm).
         The file appears whole or not at all, and the same ink gives the same bytes.
         Raises ValueError on an unknown suffix or an unwritable place, FileNotFoundError where the folder is missing.
@@ -208,8 +201,8 @@ class Ink:
         """Read ink from a file, by its suffix.
 
         .json, .npz  that `save` wrote.
-        .svg         that `save` wrote, or the stroked lines in that of other programs (see `render.svg_paths`).
-        .inkml       of any program (see `render.inkml`).
+        .svg         that `save` wrote, or the stroked lines in that of other programs (see `ink.svg_paths`).
+        .inkml       of any program (see `ink.inkml`).
         .xml         InkML, or a text line of IAM-OnDB: the root element tells.
 
         What `save` wrote comes back exactly. Ink of other programs is in their units, or in millimetres:
@@ -230,93 +223,6 @@ class Ink:
             raise ValueError(f"{path}: {error}") from error
 
 
-def to_json(ink: Ink) -> bytes:
-    """The ink as a JSON document (UTF-8, ASCII only), float32 numbers in their shortest exact form."""
-    document = {
-        "format": FORMAT,
-        "version": VERSION,
-        "units": "x-height",
-        "text": ink.text,
-        # The shortest decimal that gives back the float32, through its text: 0.1, not 0.10000000149011612.
-        "strokes": [s.astype("U32").astype(np.float64).tolist() for s in ink.strokes],
-        "characters": None if ink.characters is None else [c.tolist() for c in ink.characters],
-    }
-    if ink.legibility is not None:
-        document["legibility"] = ink.legibility
-    return json.dumps(document, separators=(",", ":")).encode("ascii")
-
-
-def from_json(data: bytes | str) -> Ink:
-    """The ink in a document of `to_json`. Raises ValueError on anything else."""
-    try:
-        document = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"not a JSON document ({error})") from error
-    if not isinstance(document, dict):
-        raise ValueError(f"a JSON object is expected, not {type(document).__name__}")
-    _check_format(document.get("format"), document.get("version"))
-    if not isinstance(document.get("strokes"), list):
-        raise ValueError('"strokes" must be a list of strokes, each a list of [x, y]')
-    characters = document.get("characters")
-    if not isinstance(characters, list | None):
-        raise ValueError('"characters" must be null or a list with one list of indices per stroke')
-    return Ink.from_strokes(document["strokes"], document.get("text"), characters, document.get("legibility"))
-
-
-def to_npz(ink: Ink) -> bytes:
-    """The ink as a NumPy archive without pickles: points (n, 2), lengths (strokes,), text, characters (n,)."""
-    arrays: dict[str, NDArray[Any]] = {
-        "format": np.array(FORMAT),
-        "version": np.array(VERSION),
-        "points": np.concatenate(ink.strokes),
-        "lengths": np.array([len(s) for s in ink.strokes]),
-    }
-    if ink.text is not None:
-        # As JSON, because NumPy strings lose trailing zeros and half surrogates.
-        arrays["text"] = np.array(json.dumps(ink.text))
-    if ink.characters is not None:
-        arrays["characters"] = np.concatenate(ink.characters)
-    if ink.legibility is not None:
-        arrays["legibility"] = np.array(ink.legibility)
-    buffer = io.BytesIO()
-    # Not np.savez, which stamps each member with the time of day.
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            member = io.BytesIO()
-            np.save(member, array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
-
-
-def from_npz(data: bytes) -> Ink:
-    """The ink in an archive of `to_npz`; pickles are refused. Raises ValueError on anything else."""
-    if not zipfile.is_zipfile(io.BytesIO(data)):
-        raise ValueError("not a whole .npz archive")
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: np.asarray(archive[name]) for name in archive.files}
-    except (ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"not a whole .npz archive without pickles ({error})") from error
-    _check_format(*(arrays[key].tolist() if key in arrays else None for key in ("format", "version")))
-    for key, ndim in (("points", 2), ("lengths", 1)):
-        if key not in arrays or arrays[key].ndim != ndim:
-            raise ValueError(f"ink archives hold an array {key!r} of {ndim} dimension(s); this one does not")
-    points, lengths = arrays["points"], arrays["lengths"]
-    if lengths.dtype.kind not in "iu" or (lengths < 1).any() or lengths.sum() != len(points):
-        raise ValueError(f"stroke lengths {lengths.tolist()[:8]} do not add up to {len(points)} points")
-    cuts = np.cumsum(lengths)[:-1]
-    characters = None
-    if "characters" in arrays:
-        if arrays["characters"].shape != (len(points),):
-            raise ValueError(
-                f"characters have shape {arrays['characters'].shape}, not one index for each of {len(points)} points"
-            )
-        characters = np.split(arrays["characters"], cuts)
-    text = json.loads(str(arrays["text"].item())) if "text" in arrays else None
-    legibility = arrays["legibility"].tolist() if "legibility" in arrays else None
-    return Ink.from_strokes(np.split(points, cuts), text, characters, legibility)
-
-
 # --- helpers -----------------------------------------------------------------------------------------
 
 T = TypeVar("T")
@@ -326,7 +232,8 @@ Decode = Callable[[bytes], Ink]
 
 def _encoders() -> dict[str, Encode]:
     """How ink is written to each suffix."""
-    from strokesynth.render import inkml, raster, svg
+    from strokesynth.ink import inkml, raster, svg
+    from strokesynth.ink.json_npz import to_json, to_npz
 
     return {
         ".svg": svg.encode,
@@ -340,7 +247,8 @@ def _encoders() -> dict[str, Encode]:
 
 def _decoders() -> dict[str, Decode]:
     """How ink is read from each suffix."""
-    from strokesynth.render import inkml, svg
+    from strokesynth.ink import inkml, svg
+    from strokesynth.ink.json_npz import from_json, from_npz
 
     return {
         ".svg": svg.decode,
@@ -353,8 +261,8 @@ def _decoders() -> dict[str, Decode]:
 
 def _from_xml(data: bytes) -> Ink:
     """The ink in an .xml file, which may be InkML or a line of IAM-OnDB."""
-    from strokesynth.datasets.iam import parse_strokes
-    from strokesynth.render import inkml
+    from strokesynth.ink import inkml
+    from strokesynth.ink.iam_xml import parse_strokes
 
     root = parse(data)
     if local_name(root) == "ink":
@@ -378,13 +286,6 @@ def _by_suffix(path: str | os.PathLike[str], table: dict[str, T], what: str) -> 
     if suffix not in table:
         raise ValueError(f"{path}: ink can be {what} {', '.join(table)}; the suffix here is {suffix!r}")
     return table[suffix]
-
-
-def _check_format(name: object, version: object) -> None:
-    if name != FORMAT:
-        raise ValueError(f'not ink: "format" is {name!r}, not {FORMAT!r}')
-    if version != VERSION:
-        raise ValueError(f"ink of version {version!r}; this package reads version {VERSION}")
 
 
 def _strokes(given: Iterable[ArrayLike]) -> tuple[NDArray[np.float32], ...]:

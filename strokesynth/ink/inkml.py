@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from strokesynth._checks import positive
 from strokesynth._xml import ID, local_name, parse, writable
-from strokesynth.ink import Ink
-from strokesynth.render import DrawingOptions
+from strokesynth.ink.drawing import DrawingOptions
+from strokesynth.ink.ink import Ink
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
 ANNOTATION = "strokesynth-ink"  # type of the annotation that holds what InkML has no word for

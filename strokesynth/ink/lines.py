@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from strokesynth.ink import Ink
+from strokesynth.ink.ink import Ink
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

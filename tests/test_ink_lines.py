@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from strokesynth import Ink
-from strokesynth.rows import is_page, split_rows, stroke_rows
+from strokesynth.ink.lines import is_page, split_rows, stroke_rows
 
 
 def line(width=30, seed=0):

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strokesynth._checks import positive
-from strokesynth.ink import Ink
-from strokesynth.render import Drawing, draw
+from strokesynth.ink.drawing import Drawing, draw
+from strokesynth.ink.ink import Ink
 
 if TYPE_CHECKING:  # importing matplotlib takes a good part of a second, and not all who load ink will draw it
     from matplotlib.figure import Figure
