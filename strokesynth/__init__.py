@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from strokesynth.alphabet import Alphabet
     from strokesynth.ink import Ink
     from strokesynth.language_model import LanguageModel
-    from strokesynth.layout import Paragraph
-    from strokesynth.page import Page
+    from strokesynth.page.layout import Paragraph
+    from strokesynth.page.page import Page
     from strokesynth.reading import Reading
     from strokesynth.recognizer import Recognizer, load_recognizer
     from strokesynth.spelling import supported_characters
@@ -51,8 +51,8 @@ _HOMES = {
     "Alphabet": "alphabet",
     "Ink": "ink.ink",
     "LanguageModel": "language_model",
-    "Page": "page",
-    "Paragraph": "layout",
+    "Page": "page.page",
+    "Paragraph": "page.layout",
     "Reading": "reading",
     "Recognizer": "recognizer",
     "Style": "style",

@@ -36,8 +36,8 @@ from strokesynth.style import Style
 from strokesynth.weights_file import Weights, load_weights
 
 if TYPE_CHECKING:
-    from strokesynth.layout import Paragraph
-    from strokesynth.page import Page
+    from strokesynth.page.layout import Paragraph
+    from strokesynth.page.page import Page
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -146,8 +146,8 @@ class Synthesizer:
         return [put_together(line)[0] for line in lines]
 
     def write_page(self, text: str | Sequence[str | Paragraph], **options: Any) -> Page:
-        """The text on pages of paper, all in one hand: see `strokesynth.page.write_page` for the options."""
-        from strokesynth.page import write_page
+        """The text on pages of paper, all in one hand: see `strokesynth.page.page.write_page` for the options."""
+        from strokesynth.page.page import write_page
 
         return write_page(self, text, **options)
 

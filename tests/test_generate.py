@@ -15,7 +15,7 @@ from strokesynth import Ink, __version__, load_synthesizer, recognizer, synthesi
 from strokesynth.cli import LINE_PITCH, generate_main, main, train_main
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
-from strokesynth.layout import Paragraph
+from strokesynth.page.layout import Paragraph
 from strokesynth.proofread import Proofreader
 from strokesynth.style import Style
 from strokesynth.training import TrainingOptions
@@ -226,7 +226,7 @@ def test_an_interrupted_page_leaves_nothing(generate, letter, tmp_path, monkeypa
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("strokesynth.render.sheets.beziers", interrupted)
+    monkeypatch.setattr("strokesynth.page.drawing.beziers", interrupted)
     assert generate("--page", letter, "-o", f"a.{suffix}")[0] == 130
     assert not list(tmp_path.iterdir())
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from makers import Typewriter
 
-from strokesynth import Ink, load_synthesizer, page
+from strokesynth import Ink, load_synthesizer
 from strokesynth.ink.words import split_words
-from strokesynth.layout import Paragraph
-from strokesynth.page import Page, check_page_output, cut_pieces, write_page
+from strokesynth.page import page
+from strokesynth.page.layout import Paragraph
+from strokesynth.page.page import Page, check_page_output, cut_pieces, write_page
 
 TEXT = "The quick brown fox jumps over the lazy dog, then it sleeps until evening.\n\nAnd so do I,\n  Ada"
 
@@ -256,7 +257,7 @@ def test_all_files_or_none(long, suffix, tmp_path, monkeypatch):
     (tmp_path / f"a-1{suffix}").write_text("before")
     sheet = long.sheets[2]
     object.__setattr__(sheet, "lines", ())  # cannot be drawn or saved
-    monkeypatch.setattr("strokesynth.page.Sheet.text", property(lambda self: self.lines[0].text))
+    monkeypatch.setattr("strokesynth.page.page.Sheet.text", property(lambda self: self.lines[0].text))
     with pytest.raises((IndexError, ValueError)):
         long.save(tmp_path / f"a{suffix}")
     assert [file.name for file in tmp_path.iterdir()] == [f"a-1{suffix}"]

@@ -29,8 +29,8 @@ PAGE_ONLY = (*list(_OPTIONS)[:-1], "ruled", "grid", "date", "heading", "no_rules
 
 def add_page_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that go with --page. None of them has a value unless it is given."""
-    from strokesynth.layout import ALIGNMENTS
-    from strokesynth.paper import MARGIN, ORIENTATIONS, PAPERS
+    from strokesynth.page.layout import ALIGNMENTS
+    from strokesynth.page.paper import MARGIN, ORIENTATIONS, PAPERS
 
     group = parser.add_argument_group("pages (with --page)")
     number: dict[str, Any] = {"type": float, "metavar": "MM"}
@@ -65,9 +65,9 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
 def write_pages(args: argparse.Namespace, text: str, load: Callable[[], Synthesizer], **writing: Any) -> None:
     """Write the text as a page to all of `args.out`; `load` gives the synthesizer once the rest is checked."""
     from strokesynth._checks import positive
-    from strokesynth.layout import Paragraph
-    from strokesynth.page import check_page_output, write_page
-    from strokesynth.render.sheets import SheetOptions
+    from strokesynth.page.drawing import SheetOptions
+    from strokesynth.page.layout import Paragraph
+    from strokesynth.page.page import check_page_output, write_page
 
     look = {"stroke_width_mm": args.stroke_width, "color": args.color}
     look["rules"] = False if args.no_rules else None

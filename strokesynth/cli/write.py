@@ -27,8 +27,8 @@ _WINDOW_CHARACTERS = 200  # of which a picture of the window can still be looked
 def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
     """``generate.py`` and ``strokesynth write``."""
     from strokesynth.ink.drawing import DrawingOptions
-    from strokesynth.layout import X_HEIGHT
-    from strokesynth.render.sheets import SheetOptions
+    from strokesynth.page.drawing import SheetOptions
+    from strokesynth.page.layout import X_HEIGHT
     from strokesynth.spelling import OnUnsupported
 
     parser = argparse.ArgumentParser(

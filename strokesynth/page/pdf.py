@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from strokesynth.ink.drawing import hex_color
-from strokesynth.render.sheets import SheetDrawing
+from strokesynth.page.drawing import SheetDrawing
 
 _POINTS = 72 / 25.4  # to the millimetre
 

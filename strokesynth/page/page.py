@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from strokesynth._files import atomic_write, check_writable
 from strokesynth.ink import Ink
 from strokesynth.ink.words import Word, even_gaps, split_words
-from strokesynth.layout import Layout, Paragraph, Passage, PlacedLine, lay_out, read_passages, vary
-from strokesynth.paper import MARGIN, Paper
+from strokesynth.page.layout import Layout, Paragraph, Passage, PlacedLine, lay_out, read_passages, vary
+from strokesynth.page.paper import MARGIN, Paper
 from strokesynth.spelling import OnUnsupported, spell
 from strokesynth.style import Style, styles
 
 if TYPE_CHECKING:
     from strokesynth.alphabet import Alphabet
+    from strokesynth.page.drawing import SheetDrawing
     from strokesynth.proofread import Proofreader
-    from strokesynth.render.sheets import SheetDrawing
     from strokesynth.synthesizer import Synthesizer
 
 PIECE = 40
@@ -75,7 +75,7 @@ class Sheet:
         return Ink.from_strokes([(s - origin) / self.x_height for s in self.strokes], self.text, characters)
 
     def _repr_svg_(self) -> str:
-        from strokesynth.render.sheets import draw_sheet, to_svg
+        from strokesynth.page.drawing import draw_sheet, to_svg
 
         return to_svg(draw_sheet(self, background="#ffffff"))
 
@@ -116,7 +116,7 @@ class Page:
         .inkml, .json, .npz   the ink of each sheet (`Sheet.ink`) in a file of its own
 
         Several sheets are numbered: letter.svg becomes letter-1.svg, letter-2.svg, …
-        options, for drawings, are the fields of `render.sheets.SheetOptions` (color, stroke_width_mm, rules, …).
+        options, for drawings, are the fields of `page.drawing.SheetOptions` (color, stroke_width_mm, rules, …).
         All files appear whole or none does, and the same page gives the same bytes.
         Raises ValueError on an unknown suffix or an unwritable place, FileNotFoundError where the folder is missing.
         """
@@ -132,11 +132,11 @@ class Page:
         )
 
     def _save_drawings(self, path: Path, suffix: str, dpi: float, options: dict[str, Any]) -> list[Path]:
-        from strokesynth.render.sheets import SheetOptions, draw_sheet, to_png, to_svg
+        from strokesynth.page.drawing import SheetOptions, draw_sheet, to_png, to_svg
 
         SheetOptions.of(options)
         if suffix == ".pdf":
-            from strokesynth.render.pdf import write_pdf
+            from strokesynth.page.pdf import write_pdf
 
             def all_sheets() -> Iterator[SheetDrawing]:
                 return (draw_sheet(sheet, **options) for sheet in self)

@@ -10,9 +10,10 @@ import pytest
 from makers import Typewriter
 from PIL import Image
 
-from strokesynth import Ink, page
-from strokesynth.page import write_page
-from strokesynth.render.sheets import SheetOptions, draw_sheet, to_png, to_svg
+from strokesynth import Ink
+from strokesynth.page import page
+from strokesynth.page.drawing import SheetOptions, draw_sheet, to_png, to_svg
+from strokesynth.page.page import write_page
 
 SVG = "{http://www.w3.org/2000/svg}"
 INKSCAPE = "{http://www.inkscape.org/namespaces/inkscape}"

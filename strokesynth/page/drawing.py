@@ -1,4 +1,4 @@
-"""Sheets of a page as drawings, in millimetres, and as SVG and PNG. PDF is in `render.pdf`."""
+"""Sheets of a page as drawings, in millimetres, and as SVG and PNG. PDF is in `page.pdf`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from strokesynth.ink.raster import MAX_PIXELS, MM_PER_INCH, path
 from strokesynth.ink.svg import NAMESPACE, path_data
 
 if TYPE_CHECKING:
-    from strokesynth.page import Sheet
+    from strokesynth.page.page import Sheet
 
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from strokesynth.paper import PAPERS, Paper
+from strokesynth.page.paper import PAPERS, Paper
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from strokesynth._checks import check_choice, positive
 from strokesynth.ink import Ink
 from strokesynth.ink.words import Word, break_word, join
-from strokesynth.paper import Paper
+from strokesynth.page.paper import Paper
 
 ALIGNMENTS = ("left", "center", "right", "justify")
 

@@ -5,8 +5,8 @@ import pytest
 from makers import type_line
 
 from strokesynth.ink.words import even_gaps, split_words
-from strokesynth.layout import Layout, Paragraph, fill, join, lay_out, read_passages, vary, wander
-from strokesynth.paper import Paper
+from strokesynth.page.layout import Layout, Paragraph, fill, join, lay_out, read_passages, vary, wander
+from strokesynth.page.paper import Paper
 
 PAPER = Paper.of((100, 150), margins=10)
 

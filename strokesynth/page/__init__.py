@@ -1,0 +1,1 @@
+"""Paper and documents: words laid out on sheets in millimetres. Knows no network."""
