@@ -1,8 +1,8 @@
 """Graves' synthesis network (2013, arXiv:1308.0850, section 5) written as most public PyTorch versions are.
 
 `nn.LSTMCell` in a Python loop over time, the window as broadcast tensors, gradients by autograd, everything in
-float32, and a point drawn at a time in NumPy: the yardstick for `strokesynth.nn` and `strokesynth.sampling`, with the
-same sizes and the same arithmetic.
+float32, and a point drawn at a time in NumPy: the yardstick for `strokesynth.nn` and
+`strokesynth.nn.sampling`, with the same sizes and the same arithmetic.
 """
 
 from __future__ import annotations

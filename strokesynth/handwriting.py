@@ -16,10 +16,9 @@ from strokesynth.alphabet import Alphabet
 from strokesynth.corpus import HELD_OUT, Corpus, batches, collate, spread
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs, squared_error
-from strokesynth.nn.networks import build_network
+from strokesynth.nn.sampling import sample_freely, sample_lines, start_point, with_terminal
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
-from strokesynth.sampling import sample_freely, sample_lines, start_point, with_terminal
-from strokesynth.weights_file import save_weights
+from strokesynth.nn.weights import build_network, save_weights
 
 SAMPLE_TEXTS = (
     "Dear Ada, thank you for the letter.",

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from strokesynth.accents import draw_marks
 from strokesynth.ink import Ink
+from strokesynth.nn.sampling import SampledLine
 from strokesynth.proofread import legibility
-from strokesynth.sampling import SampledLine
 from strokesynth.spelling import Spelling
 from strokesynth.style import measure
 

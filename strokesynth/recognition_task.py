@@ -19,7 +19,7 @@ from strokesynth.corpus import HELD_OUT, Corpus, spread
 from strokesynth.features import trace_points
 from strokesynth.nn.ctc import focal_ctc_loss, greedy_batch
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
-from strokesynth.weights_file import save_weights
+from strokesynth.nn.weights import save_weights
 
 _POOL = 4000  # samples within which an epoch's batches are sorted by length
 _STATISTICS = 2000  # samples that the features' mean and deviation are taken from

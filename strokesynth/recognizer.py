@@ -25,9 +25,9 @@ from strokesynth.ink.normalize import Baseline, estimate_baseline, normalize
 from strokesynth.language_model import LanguageModel
 from strokesynth.nn.ctc import Hypothesis, beam_search, greedy_batch
 from strokesynth.nn.recognition import RecognitionNetwork
+from strokesynth.nn.weights import Weights, load_weights
 from strokesynth.reading import Evidence, Reading
 from strokesynth.spans import Rows
-from strokesynth.weights_file import Weights, load_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
 

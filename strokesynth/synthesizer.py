@@ -27,13 +27,13 @@ from strokesynth.lines import (
     settle,
     window_of,
 )
+from strokesynth.nn.sampling import SampledLine, sample_freely, sample_lines
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
+from strokesynth.nn.weights import Weights, load_weights
 from strokesynth.proofread import Proofreader
 from strokesynth.repair import repair
-from strokesynth.sampling import SampledLine, sample_freely, sample_lines
 from strokesynth.spelling import OnUnsupported, spell, spell_all
 from strokesynth.style import Style
-from strokesynth.weights_file import Weights, load_weights
 
 if TYPE_CHECKING:
     from strokesynth.page.layout import Paragraph

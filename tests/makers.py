@@ -16,7 +16,7 @@ from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
-from strokesynth.weights_file import save_weights
+from strokesynth.nn.weights import save_weights
 
 
 def synthesis_network(advance=0.3):

@@ -15,11 +15,11 @@ from strokesynth import Ink, __version__, load_synthesizer, recognizer, synthesi
 from strokesynth.cli import LINE_PITCH, generate_main, main, train_main
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.nn.weights import load_weights
 from strokesynth.page.layout import Paragraph
 from strokesynth.proofread import Proofreader
 from strokesynth.style import Style
 from strokesynth.training import TrainingOptions
-from strokesynth.weights_file import load_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 

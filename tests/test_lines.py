@@ -7,7 +7,7 @@ from strokesynth import lines
 from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
 from strokesynth.lines import PIECE, Line, after_style, collapsed, cut, put_together, settle, window_of
-from strokesynth.sampling import SampledLine
+from strokesynth.nn.sampling import SampledLine
 from strokesynth.spelling import spell
 
 ALPHABET = Alphabet()

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from strokesynth.nn.lstm import LSTM
-from strokesynth.nn.networks import build_network
 from strokesynth.nn.synthesis import (
     PredictionConfig,
     PredictionNetwork,
     SynthesisConfig,
     SynthesisNetwork,
 )
+from strokesynth.nn.weights import build_network
 
 T, B = 5, 3
 SMALL = SynthesisConfig(hidden_size=6, components=2, window_components=2, alphabet_size=9)

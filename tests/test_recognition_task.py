@@ -12,9 +12,9 @@ from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
 from strokesynth.features import FEATURES, trace
 from strokesynth.ink import Ink
+from strokesynth.nn.weights import load_weights
 from strokesynth.recognition_task import RecognitionTask
 from strokesynth.training import TrainingOptions, train
-from strokesynth.weights_file import load_weights
 
 CONFIG = {"hidden_size": 32, "layers": 1, "heads": 2, "front_size": 16}
 

@@ -13,9 +13,9 @@ from strokesynth.features import trace
 from strokesynth.ink.normalize import normalize
 from strokesynth.language_model import LanguageModel
 from strokesynth.nn import ctc
+from strokesynth.nn.weights import load_weights
 from strokesynth.recognizer import Recognizer, load_recognizer
 from strokesynth.spans import Rows, owners, spans
-from strokesynth.weights_file import load_weights
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from makers import save_prediction, save_synthesis
 from strokesynth import Ink, load_synthesizer, synthesizer
 from strokesynth.alphabet import Alphabet
 from strokesynth.lines import cut
-from strokesynth.sampling import SampledLine
+from strokesynth.nn.sampling import SampledLine
 from strokesynth.style import Style, styles
 from strokesynth.synthesizer import ATTEMPTS, SynthesisError
 

@@ -17,8 +17,8 @@ from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
 from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink
+from strokesynth.nn.weights import load_weights
 from strokesynth.training import TrainingOptions, train
-from strokesynth.weights_file import load_weights
 
 
 @pytest.fixture(autouse=True)

@@ -175,10 +175,10 @@ def _train(args: argparse.Namespace) -> None:
     from strokesynth.corpus import Corpus
     from strokesynth.handwriting import HandwritingTask
     from strokesynth.nn.transfer import warm_start
+    from strokesynth.nn.weights import load_weights
     from strokesynth.processes import joined
     from strokesynth.recognition_task import RecognitionTask
     from strokesynth.training import TrainingOptions, prepare_process, train
-    from strokesynth.weights_file import load_weights
 
     prepare_process()  # before the first product: threads take its settings from the one that starts them
     if args.init and args.resume:

@@ -1,1 +1,1 @@
-"""The networks: layers, the soft window, mixture density outputs, and Graves' two networks built of them."""
+"""The networks: their layers, the drawing of samples from them, and their weights on disk."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from strokesynth.nn.networks import Network
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisConfig, SynthesisNetwork
+from strokesynth.nn.weights import Network
 
 
 @torch.no_grad()

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from strokesynth.nn.mixture import Mixture, sample, split_outputs
-from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
-from strokesynth.sampling import (
+from strokesynth.nn.sampling import (
     TERMINAL_GAP,
     NoiseStreams,
     _at_end,
@@ -15,6 +14,7 @@ from strokesynth.sampling import (
     start_point,
     with_terminal,
 )
+from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 
 LETTERS = 9
 
@@ -291,7 +291,7 @@ def test_priming_one_line_for_all_of_them_changes_nothing(monkeypatch, native):
     together = sample_lines(network, texts, [1, 2, 3], **options)
     if native == "0":
         assert batches[:5] == [1] * 5 and 3 in batches
-    monkeypatch.setattr("strokesynth.sampling._UNSEEN", -1.0)
+    monkeypatch.setattr("strokesynth.nn.sampling._UNSEEN", -1.0)
     fresh = synthesis(seed=3, advance=0.25)
     fresh.load_state_dict(network.state_dict())
     for line, apart in zip(together, sample_lines(fresh, texts, [1, 2, 3], **options), strict=True):

@@ -14,8 +14,8 @@ import torch
 from strokesynth.nn.kernel import library, writer
 from strokesynth.nn.kernel.writer import Lines, writer_of
 from strokesynth.nn.mixture import sample, split_outputs
+from strokesynth.nn.sampling import sample_freely, sample_lines, start_point
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
-from strokesynth.sampling import sample_freely, sample_lines, start_point
 
 ROOT = Path(__file__).resolve().parents[1]
 LETTERS = 9

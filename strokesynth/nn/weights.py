@@ -10,7 +10,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,7 +19,33 @@ from torch import Tensor
 
 from strokesynth._files import atomic_write
 from strokesynth.alphabet import Alphabet
-from strokesynth.nn.networks import Network, build_network
+from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
+from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
+
+Network: TypeAlias = PredictionNetwork | SynthesisNetwork | RecognitionNetwork
+
+NETWORKS: dict[str, tuple[type[Network], type[PredictionConfig] | type[RecognitionConfig]]] = {
+    "unconditional_handwriting": (PredictionNetwork, PredictionConfig),
+    "conditional_handwriting": (SynthesisNetwork, SynthesisConfig),
+    "recognition": (RecognitionNetwork, RecognitionConfig),
+}
+
+
+def build_network(task: str, config: dict[str, Any]) -> Network:
+    """The network of a task from its configuration as read from a file.
+
+    Raises ValueError naming the known tasks or the fields that do not fit.
+    """
+    if task not in NETWORKS:
+        raise ValueError(f"unknown task {task!r}; expected one of {', '.join(NETWORKS)}")
+    network, settings = NETWORKS[task]
+    known = set(settings.__dataclass_fields__)
+    if set(config) - known:
+        raise ValueError(
+            f"{settings.__name__} has no {sorted(set(config) - known)}; its fields are {sorted(known)}"
+        )
+    return network(settings(**config))  # type: ignore[arg-type]
+
 
 FORMAT = 1
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from strokesynth.alphabet import Alphabet
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
-from strokesynth.weights_file import load_weights, save_weights
+from strokesynth.nn.weights import load_weights, save_weights
 
 SMALL = SynthesisConfig(hidden_size=6, components=2, window_components=2)
 HEADER = {
@@ -112,7 +112,7 @@ def test_a_failed_write_leaves_the_old_file(saved: Path, monkeypatch: pytest.Mon
     def broken(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("strokesynth.weights_file.save", broken)
+    monkeypatch.setattr("strokesynth.nn.weights.save", broken)
     with pytest.raises(OSError, match="disk full"):
         save_weights(saved, SynthesisNetwork(SMALL), "conditional_handwriting", Alphabet())
     assert saved.read_bytes() == before
