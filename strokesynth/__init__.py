@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from strokesynth.alphabet import Alphabet
     from strokesynth.ink import Ink
-    from strokesynth.language_model import LanguageModel
     from strokesynth.page.layout import Paragraph
     from strokesynth.page.page import Page
-    from strokesynth.reading import Reading
-    from strokesynth.recognizer import Recognizer, load_recognizer
+    from strokesynth.recognition.language_model import LanguageModel
+    from strokesynth.recognition.reading import Reading
+    from strokesynth.recognition.recognizer import Recognizer, load_recognizer
     from strokesynth.spelling import supported_characters
     from strokesynth.style import Style, styles
     from strokesynth.synthesizer import SynthesisError, Synthesizer, load_synthesizer
@@ -50,15 +50,15 @@ __all__ = [
 _HOMES = {
     "Alphabet": "alphabet",
     "Ink": "ink.ink",
-    "LanguageModel": "language_model",
+    "LanguageModel": "recognition.language_model",
     "Page": "page.page",
     "Paragraph": "page.layout",
-    "Reading": "reading",
-    "Recognizer": "recognizer",
+    "Reading": "recognition.reading",
+    "Recognizer": "recognition.recognizer",
     "Style": "style",
     "SynthesisError": "synthesizer",
     "Synthesizer": "synthesizer",
-    "load_recognizer": "recognizer",
+    "load_recognizer": "recognition.recognizer",
     "load_synthesizer": "synthesizer",
     "styles": "style",
     "supported_characters": "spelling",

@@ -25,7 +25,7 @@ from strokesynth.evaluation import read_corpus
 from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink
 from strokesynth.legibility import Legibility, Progress, has_extent, kind_of, read, recognised, worst, write
-from strokesynth.recognizer import Recognizer
+from strokesynth.recognition.recognizer import Recognizer
 from strokesynth.scoring import confusions
 from strokesynth.style import styles
 from strokesynth.synthesizer import Synthesizer

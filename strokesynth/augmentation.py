@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from strokesynth.features import STEP
+from strokesynth.recognition.features import STEP
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

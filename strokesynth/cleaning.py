@@ -21,8 +21,8 @@ from tqdm import tqdm
 from strokesynth._files import atomic_write, check_writable
 from strokesynth.corpus import HELD_OUT, Corpus, take
 from strokesynth.ink import Ink
-from strokesynth.nn.ctc import ctc_log_likelihood, greedy
-from strokesynth.recognizer import Recognizer, load_recognizer
+from strokesynth.recognition.decoding import ctc_log_likelihood, greedy
+from strokesynth.recognition.recognizer import Recognizer, load_recognizer
 
 LIMIT = 0.8
 """Nats a character above which a line is left out: by eye, those above are hard to read or do not say their text."""

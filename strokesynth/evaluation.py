@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from strokesynth.corpus import Corpus
 from strokesynth.ink import Ink
-from strokesynth.reading import Reading
-from strokesynth.recognizer import Recognizer
+from strokesynth.recognition.reading import Reading
+from strokesynth.recognition.recognizer import Recognizer
 from strokesynth.scoring import (
     Confusion,
     ErrorRate,

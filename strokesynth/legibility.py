@@ -17,7 +17,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from strokesynth.ink import Ink
-from strokesynth.recognizer import Recognizer
+from strokesynth.recognition.recognizer import Recognizer
 from strokesynth.scoring import ErrorRate, canonical, character_edits, error_rate, word_edits
 from strokesynth.style import Style
 from strokesynth.synthesizer import SynthesisError, Synthesizer

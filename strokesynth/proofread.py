@@ -20,10 +20,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from strokesynth.ink import Ink
 from strokesynth.ink.words import word_spans
-from strokesynth.nn.ctc import align_batch
+from strokesynth.recognition.decoding import align_batch
 
 if TYPE_CHECKING:
-    from strokesynth.recognizer import Recognizer
+    from strokesynth.recognition.recognizer import Recognizer
 
 LIMIT = 0.15
 """Nats a character by which the reader may be surprised: about one character in seven is in doubt."""
@@ -61,7 +61,7 @@ class Proofreader:
     @cached_property
     def recognizer(self) -> Recognizer:
         """The reader."""
-        from strokesynth.recognizer import load_recognizer
+        from strokesynth.recognition.recognizer import load_recognizer
 
         return self._given or load_recognizer()
 

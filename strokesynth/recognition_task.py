@@ -16,10 +16,11 @@ from torch.nn import functional as F
 from strokesynth.alphabet import Alphabet
 from strokesynth.augmentation import augment
 from strokesynth.corpus import HELD_OUT, Corpus, spread
-from strokesynth.features import trace_points
-from strokesynth.nn.ctc import focal_ctc_loss, greedy_batch
+from strokesynth.nn.ctc import focal_ctc_loss
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
 from strokesynth.nn.weights import save_weights
+from strokesynth.recognition.decoding import greedy_batch
+from strokesynth.recognition.features import trace_points
 
 _POOL = 4000  # samples within which an epoch's batches are sorted by length
 _STATISTICS = 2000  # samples that the features' mean and deviation are taken from

@@ -23,7 +23,7 @@ from strokesynth.corpus import Corpus, spread
 from strokesynth.ink import Ink
 from strokesynth.ink.normalize import estimate_baseline, normalize
 from strokesynth.ink.words import split_words
-from strokesynth.reading import Reading
+from strokesynth.recognition.reading import Reading
 
 SPACING = 0.15
 """x-heights between the points of a word that are compared."""

@@ -16,7 +16,7 @@ from strokesynth.cli.evaluate import SECTIONS
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
 from strokesynth.handwriting import HandwritingTask
-from strokesynth.recognizer import load_recognizer
+from strokesynth.recognition.recognizer import load_recognizer
 from strokesynth.synthesizer import load_synthesizer
 
 

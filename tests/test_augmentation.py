@@ -5,7 +5,7 @@ import pytest
 
 from strokesynth import augmentation
 from strokesynth.augmentation import augment
-from strokesynth.features import STEP
+from strokesynth.recognition.features import STEP
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from strokesynth.cleaning import clean_corpus, describe, judge
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
 from strokesynth.ink import Ink
-from strokesynth.recognizer import load_recognizer
+from strokesynth.recognition.recognizer import load_recognizer
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from strokesynth.cli import train_main
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
 from strokesynth.ink import Ink
-from strokesynth.language_model import LanguageModel
+from strokesynth.recognition.language_model import LanguageModel
 
 INK = Ink.from_strokes([np.array([[0.0, -1.0], [1.0, 0.0]])])
 

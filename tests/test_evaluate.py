@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from makers import TINY, save_recognition, save_synthesis
 
-from strokesynth import assessment, recognizer, scoring, synthesizer
+from strokesynth import assessment, scoring, synthesizer
 from strokesynth.cli.evaluate import REPORT, evaluate_main
+from strokesynth.recognition import recognizer
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from strokesynth.features import FEATURES
 from strokesynth.nn.recognition import (
     RecognitionConfig,
     RecognitionNetwork,
@@ -14,6 +13,7 @@ from strokesynth.nn.recognition import (
     reverse,
     sinusoids,
 )
+from strokesynth.recognition.features import FEATURES
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from makers import save_recognition, save_synthesis
 
 from strokesynth import synthesizer
 from strokesynth.ink import Ink
-from strokesynth.nn.ctc import align, ctc_log_likelihood
 from strokesynth.proofread import Proofreader, legibility
-from strokesynth.recognizer import load_recognizer
+from strokesynth.recognition.decoding import align, ctc_log_likelihood
+from strokesynth.recognition.recognizer import load_recognizer
 from strokesynth.synthesizer import load_synthesizer
 
 
@@ -119,7 +119,7 @@ def test_legibility_is_the_mean_probability_of_a_character():
 
 
 def test_the_reader_of_the_package_is_loaded_when_needed(writer, monkeypatch, recognizer):
-    monkeypatch.setattr("strokesynth.recognizer.load_recognizer", lambda: recognizer)
+    monkeypatch.setattr("strokesynth.recognition.recognizer.load_recognizer", lambda: recognizer)
     assert writer.proofreader(True).recognizer is recognizer and writer.proofreader(False) is None
     chosen = writer.proofreader(True, candidates=7, limit=0.5)
     assert (chosen.candidates, chosen.limit, chosen.recognizer) == (7, 0.5, recognizer)

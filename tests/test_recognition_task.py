@@ -10,9 +10,9 @@ from makers import Clock
 from strokesynth.alphabet import Alphabet
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
-from strokesynth.features import FEATURES, trace
 from strokesynth.ink import Ink
 from strokesynth.nn.weights import load_weights
+from strokesynth.recognition.features import FEATURES, trace
 from strokesynth.recognition_task import RecognitionTask
 from strokesynth.training import TrainingOptions, train
 

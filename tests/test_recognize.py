@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from makers import save_recognition, save_synthesis, stacked, writing
 
-from strokesynth import Ink, recognizer
+from strokesynth import Ink
 from strokesynth.cli import main, recognize_main
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
 from strokesynth.ink.normalize import normalize
-from strokesynth.language_model import LanguageModel
-from strokesynth.recognizer import load_recognizer
+from strokesynth.recognition import recognizer
+from strokesynth.recognition.language_model import LanguageModel
+from strokesynth.recognition.recognizer import load_recognizer
 from strokesynth.scoring import character_edits
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,7 @@ import pytest
 from strokesynth import Ink, variety
 from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
-from strokesynth.reading import ReadCharacter
+from strokesynth.recognition.reading import ReadCharacter
 from strokesynth.variety import Writing, compare, cut, difference, lines_of_people, pairs, shape
 
 

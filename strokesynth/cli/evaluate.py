@@ -92,9 +92,10 @@ def evaluate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from strokesynth import recognizer, synthesizer
+    from strokesynth import synthesizer
     from strokesynth.assessment import QUICK, Assessment, Options
     from strokesynth.corpus import Corpus
+    from strokesynth.recognition import recognizer
 
     given = {name: getattr(args, name) for name in _COUNTS if getattr(args, name) is not None}
     options = replace(QUICK if args.quick else Options(), **given)

@@ -14,8 +14,8 @@ from strokesynth.cli._guard import guarded
 
 if TYPE_CHECKING:
     from strokesynth.evaluation import Evaluation
-    from strokesynth.reading import Reading
-    from strokesynth.recognizer import Recognizer
+    from strokesynth.recognition.reading import Reading
+    from strokesynth.recognition.recognizer import Recognizer
 
 _EVALUATION = ("split", "source", "limit", "report")  # options that go with --evaluate only
 _CONFUSIONS = 20  # of those printed
@@ -92,7 +92,7 @@ def recognize_main(argv: Sequence[str] | None = None, *, prog: str | None = None
 
 def _read_files(args: argparse.Namespace, prog: str) -> int:
     """Read and print them one by one; how many could not be read."""
-    from strokesynth.recognizer import load_recognizer
+    from strokesynth.recognition.recognizer import load_recognizer
 
     recognizer = load_recognizer(args.weights, language_model=args.language_model_file)
     options = {
@@ -182,7 +182,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
     from strokesynth.corpus import Corpus, spread
     from strokesynth.evaluation import evaluate
-    from strokesynth.recognizer import DEFAULT_BEAM, load_recognizer
+    from strokesynth.recognition.recognizer import DEFAULT_BEAM, load_recognizer
 
     if args.report is not None:
         check_writable(args.report)

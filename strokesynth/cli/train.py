@@ -140,7 +140,7 @@ def _train_language_model(args: argparse.Namespace) -> None:
     from strokesynth._files import check_writable
     from strokesynth.alphabet import PRINTABLE_ASCII, fold
     from strokesynth.corpus import HELD_OUT, Corpus
-    from strokesynth.language_model import LanguageModel
+    from strokesynth.recognition.language_model import LanguageModel
 
     if args.out.suffix != ".npz":
         raise ValueError(f"{str(args.out)!r}: a language model is one file whose name ends in .npz")

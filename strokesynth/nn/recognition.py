@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from strokesynth.features import FEATURES
+from strokesynth.recognition.features import FEATURES
 
 
 @dataclass(frozen=True)

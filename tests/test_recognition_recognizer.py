@@ -7,15 +7,15 @@ import pytest
 import torch
 from makers import save_recognition, save_synthesis, stacked, writing
 
-from strokesynth import Ink, recognizer
+from strokesynth import Ink
 from strokesynth.alphabet import Alphabet
-from strokesynth.features import trace
 from strokesynth.ink.normalize import normalize
-from strokesynth.language_model import LanguageModel
-from strokesynth.nn import ctc
 from strokesynth.nn.weights import load_weights
-from strokesynth.recognizer import Recognizer, load_recognizer
-from strokesynth.spans import Rows, owners, spans
+from strokesynth.recognition import decoding, recognizer
+from strokesynth.recognition.features import trace
+from strokesynth.recognition.language_model import LanguageModel
+from strokesynth.recognition.recognizer import Recognizer, load_recognizer
+from strokesynth.recognition.segmentation import Rows, owners, spans
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +78,10 @@ def test_greedy_and_confidence_are_those_of_ctc(reader):
     log_probs, positions = reader.posteriors(ink)
     assert log_probs.shape == (len(positions), 96)
     reading = reader.read(ink)
-    text = Alphabet().decode(ctc.greedy(log_probs))
+    text = Alphabet().decode(decoding.greedy(log_probs))
     assert reading.text == " ".join(text.split()) and len(reading.text) > 2
     codes = Alphabet().encode(reading.text)
-    likelihood = ctc.ctc_log_likelihood(log_probs, codes)
+    likelihood = decoding.ctc_log_likelihood(log_probs, codes)
     assert math.log(reading.confidence) == pytest.approx(likelihood / len(codes), abs=1e-5)
     assert reader.log_likelihood(ink, reading.text) == pytest.approx(likelihood, abs=1e-4)
     assert reader.log_likelihood(ink, "a" * 500) == -math.inf

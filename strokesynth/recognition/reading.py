@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
 from strokesynth.ink.normalize import Baseline
-from strokesynth.nn.ctc import align
 from strokesynth.nn.recognition import RecognitionNetwork
-from strokesynth.spans import Rows, owners, spans
+from strokesynth.recognition.decoding import align
+from strokesynth.recognition.segmentation import Rows, owners, spans
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from strokesynth.alphabet import Alphabet
-from strokesynth.language_model import LanguageModel
+from strokesynth.recognition.language_model import LanguageModel
 
 LINES = ["the cat sat on the mat", "that is that", "a hat", "at the end", "the end", "", "banana", "the cat"]
 CONTEXTS = ["", "t", "the ", "the cat sat on", "q", "xyzzy", "banana", "that that that", "  ", "at the ~"]

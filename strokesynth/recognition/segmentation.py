@@ -24,7 +24,7 @@ _ARC = 0.15  # what a way along the stroke counts against one across
 
 
 class Rows(NamedTuple):
-    """The rows of features of one ink, as `strokesynth.features.Trace` has them, in what little memory they need."""
+    """The rows of features of one ink as `recognition.features.Trace` has them, in what little memory they need."""
 
     points: NDArray[np.float32]  # (n, 2), normalised
     strokes: NDArray[np.int32]  # (n,)

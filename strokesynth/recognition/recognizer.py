@@ -18,18 +18,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from strokesynth.alphabet import Alphabet
-from strokesynth.features import Trace, trace
 from strokesynth.ink import Ink
 from strokesynth.ink.lines import is_page, split_rows
 from strokesynth.ink.normalize import Baseline, estimate_baseline, normalize
-from strokesynth.language_model import LanguageModel
-from strokesynth.nn.ctc import Hypothesis, beam_search, greedy_batch
 from strokesynth.nn.recognition import RecognitionNetwork
 from strokesynth.nn.weights import Weights, load_weights
-from strokesynth.reading import Evidence, Reading
-from strokesynth.spans import Rows
+from strokesynth.recognition.decoding import Hypothesis, beam_search, greedy_batch
+from strokesynth.recognition.features import Trace, trace
+from strokesynth.recognition.language_model import LanguageModel
+from strokesynth.recognition.reading import Evidence, Reading
+from strokesynth.recognition.segmentation import Rows
 
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights"
 
 DEFAULT_BEAM = 16
 """Prefixes that beam search keeps."""
@@ -43,7 +43,7 @@ short readings have an advantage."""
 
 _BATCH_ROWS = 16_384  # of a batch of the network, padding included: 30 lines of usual length
 _CHUNK = 64  # lines that are prepared at a time and sorted by length
-_AIR = 4  # the feature that says whether the pen is up; see `strokesynth.features`
+_AIR = 4  # the feature that says whether the pen is up; see `strokesynth.recognition.features`
 
 
 class Posteriors(NamedTuple):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from strokesynth.features import _OWN, FEATURES, LIMIT, STEP, trace
 from strokesynth.ink import Ink
+from strokesynth.recognition.features import _OWN, FEATURES, LIMIT, STEP, trace
 
 
 def wave(n, start=0.0, width=6.0):

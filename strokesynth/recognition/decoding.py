@@ -1,0 +1,379 @@
+"""Connectionist temporal classification: from frames of class probabilities to text.
+
+Graves, Fernández, Gomez & Schmidhuber (2006, "Connectionist temporal classification", ICML): a path names one
+class for every frame; the labelling it stands for, B(path), has repeated classes merged and then blanks left
+out (section 3.1). Class 0 is the blank, the others are the codes of an alphabet.
+
+Everything but the loss works in NumPy and float64, on log-probabilities as `log_softmax` gives them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from strokesynth.alphabet import Alphabet
+from strokesynth.nn.ctc import BLANK
+from strokesynth.recognition.language_model import LanguageModel
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Hypothesis(NamedTuple):
+    """One reading of the frames."""
+
+    codes: Ints  # (U,)
+    score: float  # what hypotheses are sorted by: acoustic + weight · language + insertion_bonus · U
+    acoustic: float  # log p(codes | frames), summed over the paths that the beam kept
+    language: float  # log p(codes, end of line) after the language model; 0 without one
+
+
+def greedy(log_probs: ArrayLike | Tensor) -> Ints:
+    """Best path decoding (Graves et al. 2006, section 3.2): log_probs (T, C) → codes (U,).
+
+    Scores that are not normalised do as well. Raises ValueError for another shape, or for NaN.
+    """
+    scores = _tensor(log_probs)
+    if scores.ndim != 2:
+        raise ValueError(f"log_probs has shape (T, C), got {tuple(scores.shape)}")
+    return greedy_batch(scores[:, None], [len(scores)])[0]
+
+
+def greedy_batch(log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor) -> list[Ints]:
+    """Best path decoding of B inputs: log_probs (T, B, C), of which the first `lengths` (B,) frames count.
+
+    Raises ValueError for shapes or lengths that do not fit, or for NaN within the frames that count.
+    """
+    scores = _tensor(log_probs)
+    if scores.ndim != 3 or scores.shape[2] < 2:
+        raise ValueError(f"log_probs has shape (T, B, C), C at least 2, got {tuple(scores.shape)}")
+    frames, batch, _ = scores.shape
+    counted = np.arange(frames) < _lengths(lengths, frames, batch)[:, None]  # (B, T)
+    # Found where the tensor is: only one code a frame comes over. NaN counts as greater than any number.
+    highest, best = (_numpy(part).T for part in scores.max(-1))
+    if np.isnan(highest[counted]).any():
+        raise ValueError("log_probs has NaN")
+    before = np.pad(best, ((0, 0), (1, 0)), constant_values=BLANK)[:, :-1]
+    emitted = counted & (best != BLANK) & (best != before)
+    return np.split(best[emitted], np.cumsum(emitted.sum(1))[:-1])
+
+
+def beam_search(
+    log_probs: ArrayLike | Tensor,
+    *,
+    beam: int = 16,
+    n_best: int = 1,
+    language_model: LanguageModel | None = None,
+    weight: float = 0.5,
+    insertion_bonus: float = 0.0,
+    cutoff: float = 1e-4,
+    alphabet: Alphabet | None = None,
+) -> list[Hypothesis]:
+    """Prefix beam search (Hannun et al. 2014, arXiv:1408.2873, algorithm 1): log_probs (T, C) → up to `n_best`.
+
+    The hypotheses differ in their codes and come best first, by
+
+        log p(codes | frames) + weight · log p(codes) + insertion_bonus · len(codes),
+
+    the middle term, of the whole line with its end, only with a `language_model`. After each frame the `beam`
+    best prefixes remain; a beam as wide as there are prefixes makes the search exact. At each frame only codes
+    with a probability of at least `cutoff` lengthen a prefix (0: all of them), so frames that are all but
+    blank cost next to nothing. `alphabet` is what the codes stand for, where it is known: that of the language
+    model must be the same.
+
+    Raises ValueError for log_probs of another shape or out of range, for a beam narrower than n_best, and for a
+    language model of another alphabet.
+    """
+    frames = _checked(log_probs)
+    if not 1 <= n_best <= beam:
+        raise ValueError(f"n_best goes from 1 to the beam's width, got {n_best} and {beam}")
+    if not (0 <= cutoff < 1 and 0 <= weight < math.inf and math.isfinite(insertion_bonus)):
+        raise ValueError(
+            f"cutoff is a probability below 1, weight at least 0, insertion_bonus finite; "
+            f"got {cutoff}, {weight} and {insertion_bonus}"
+        )
+    if language_model is not None:
+        _check_alphabet(language_model.alphabet, alphabet, frames.shape[1])
+    floor = math.log(cutoff) if cutoff else -math.inf
+    allowed = frames[:, 1:] >= max(floor, np.finfo(np.float64).min)
+    prefixes = _Prefixes(language_model)
+    # The beam: prefixes, by number, with the log-probability of all paths that end in a blank and in a character.
+    nodes, blank, character = np.zeros(1, np.int64), np.zeros(1), np.full(1, -np.inf)
+    language, bonus = np.zeros(1), np.zeros(1)
+    for frame, likely in zip(frames, allowed, strict=True):
+        last, parents = prefixes.last(nodes), prefixes.parents(nodes)
+        either = np.logaddexp(blank, character)
+        stay_blank, stay_character = either + frame[BLANK], character + frame[last]
+        codes = np.flatnonzero(likely) + 1  # (K,)
+        if not len(codes):
+            blank, character = stay_blank, stay_character
+            continue
+        # Each prefix with each code after it, (W, K); a code that repeats the last needs a blank in between.
+        grown = np.where(codes == last[:, None], blank[:, None], either[:, None]) + frame[codes]
+        # What grows into a prefix that is in the beam already, belongs to that one.
+        child, parent = np.nonzero(parents[:, None] == nodes)
+        column = np.searchsorted(codes, last[child])
+        there = np.append(codes, -1)[column] == last[child]
+        child, parent, column = child[there], parent[there], column[there]
+        stay_character[child] = np.logaddexp(stay_character[child], grown[parent, column])
+        grown[parent, column] = -np.inf
+        stay_scores = np.logaddexp(stay_blank, stay_character) + weight * language + bonus
+        grown_scores = grown + (weight * language + bonus + insertion_bonus)[:, None]
+        # The language model only takes off. What is out of the beam without it, it need not be asked about.
+        asked = grown_scores.max(1) > (stay_scores.min() if len(nodes) == beam else -np.inf)
+        if not asked.any():
+            blank, character = stay_blank, stay_character
+            continue
+        said = np.zeros(grown.shape)
+        said[asked] = prefixes.predictions(nodes[asked], codes)
+        scores = np.concatenate([stay_scores, (grown_scores + weight * said).ravel()])
+        kept = np.argpartition(-scores, beam)[:beam] if len(scores) > beam else np.arange(len(scores))
+        kept = np.sort(kept[scores[kept] > -np.inf])
+        staying = kept[kept < len(nodes)]
+        source, column = np.divmod(kept[len(staying) :] - len(nodes), len(codes))
+        new = prefixes.extend(nodes[source], codes[column])
+        nodes = np.concatenate([nodes[staying], new])
+        blank = np.concatenate([stay_blank[staying], np.full(len(new), -np.inf)])
+        character = np.concatenate([stay_character[staying], grown[source, column]])
+        language = np.concatenate([language[staying], language[source] + said[source, column]])
+        bonus = np.concatenate([bonus[staying], bonus[source] + insertion_bonus])
+    acoustic = np.logaddexp(blank, character)
+    language = language + prefixes.predictions(nodes, np.zeros(1, np.int64))[:, 0]  # the end of the line
+    scores = acoustic + weight * language + bonus
+    best = [i for i in np.argsort(-scores, kind="stable")[:n_best] if scores[i] > -np.inf]
+    if not best:
+        raise ValueError(f"no codes have any probability when those below {cutoff} are left out")
+    return [
+        Hypothesis(prefixes.codes(int(nodes[i])), float(scores[i]), float(acoustic[i]), float(language[i]))
+        for i in best
+    ]
+
+
+class _Prefixes:
+    """The prefixes a search has come across, numbered; number 0 is the empty one. A prefix keeps its number."""
+
+    def __init__(self, language_model: LanguageModel | None) -> None:
+        self._model = language_model
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._parents, self._last = np.full(1024, -1, np.int64), np.zeros(1024, np.int64)
+        self._texts = [""]  # only with a language model
+
+    def last(self, nodes: Ints) -> Ints:
+        """The last code of each; the empty prefix counts as ending in a blank."""
+        return self._last[nodes]
+
+    def parents(self, nodes: Ints) -> Ints:
+        """The prefixes one shorter, -1 for the empty one."""
+        return self._parents[nodes]
+
+    def extend(self, nodes: Ints, codes: Ints) -> Ints:
+        """The prefixes `nodes` (n,) with one more code each."""
+        numbers = []
+        for pair in zip(nodes.tolist(), codes.tolist(), strict=True):
+            number = self._numbers.get(pair)
+            if number is None:
+                number = self._numbers[pair] = len(self._numbers) + 1
+                if number == len(self._last):
+                    self._parents = np.concatenate([self._parents, self._parents])
+                    self._last = np.concatenate([self._last, self._last])
+                self._parents[number], self._last[number] = pair
+                if self._model is not None:
+                    self._texts.append(self._texts[pair[0]] + self._model.alphabet.characters[pair[1] - 1])
+            numbers.append(number)
+        return np.array(numbers, np.int64)
+
+    def predictions(self, nodes: Ints, codes: Ints) -> Floats:
+        """Log-probabilities (W, K) of `codes` after `nodes` by the language model; without one, zeros."""
+        if self._model is None or not len(nodes):
+            return np.zeros((len(nodes), len(codes)))
+        rows = [self._model.probabilities(self._texts[node]) for node in nodes.tolist()]
+        return np.log(np.stack(rows)[:, codes])
+
+    def codes(self, node: int) -> Ints:
+        """The prefix itself."""
+        codes = []
+        while node:
+            codes.append(self._last[node])
+            node = int(self._parents[node])
+        return np.array(codes[::-1], np.int64)
+
+
+def ctc_log_likelihood(log_probs: ArrayLike | Tensor, codes: ArrayLike | Tensor) -> float:
+    """Log p(codes | frames), all paths together: log_probs (T, C), codes (U,). -inf with too few frames.
+
+    Raises ValueError for log_probs of another shape or out of range, and for codes that are none.
+    """
+    frames = _checked(log_probs)
+    return float(ctc_log_likelihoods(frames[:, None], [len(frames)], [codes])[0])
+
+
+def ctc_log_likelihoods(
+    log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor, codes: Sequence[ArrayLike | Tensor]
+) -> Floats:
+    """Log p(codes | frames) of B inputs: log_probs (T, B, C), lengths (B,), B arrays of codes → (B,).
+
+    The forward variables of Graves et al. 2006, eqs 5–8, in the log domain. Raises as `ctc_log_likelihood`,
+    and for lengths or a number of codes that do not fit.
+    """
+    frames, ends, labels, states = _batch(log_probs, lengths, codes)
+    steps, batch, _ = frames.shape
+    skips = _skips(states)
+    alpha = _before_the_first_frame(states.shape)
+    for t in range(steps):
+        one, two = _shifted(alpha, skips)
+        new = np.logaddexp(np.logaddexp(alpha, one), two) + np.take_along_axis(frames[t], states, axis=1)
+        alpha = np.where((t < ends)[:, None], new, alpha)
+    final = np.array([len(label) - 1 for label in labels], np.int64)  # the blank after the last code
+    rows = np.arange(batch)
+    # Of no codes at all there is one state only.
+    last_code = np.where(final > 0, alpha[rows, np.maximum(final - 1, 0)], -np.inf)
+    return np.logaddexp(alpha[rows, final], last_code)
+
+
+def align(log_probs: ArrayLike | Tensor, codes: ArrayLike | Tensor) -> Ints:
+    """Which frames emit each code on the most probable path: log_probs (T, C), codes (U,) → (U, 2).
+
+    The first frame and one past the last; blanks between codes belong to none. The path is Viterbi's, over
+    the states of the forward variables (Graves et al. 2006, section 4.1).
+
+    Raises ValueError where no path has these codes, as with too few frames (a code that repeats the one
+    before it needs a blank in between), and otherwise as `ctc_log_likelihood`.
+    """
+    frames = _checked(log_probs)
+    (found,) = align_batch(frames[:, None], [len(frames)], [codes])
+    if found is None:
+        states = _labels(codes, frames.shape[1])
+        needed = len(states) // 2 + int((states[3::2] == states[1:-2:2]).sum())
+        if len(frames) < needed:
+            raise ValueError(f"{len(states) // 2} codes need at least {needed} frames, got {len(frames)}")
+        raise ValueError("no path has these codes: some have probability zero wherever they could be")
+    return found
+
+
+def align_batch(
+    log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor, codes: Sequence[ArrayLike | Tensor]
+) -> list[Ints | None]:
+    """As `align` for B inputs, log_probs (T, B, C), lengths (B,), B arrays of codes; None where there is no path."""
+    frames, ends, labels, states = _batch(log_probs, lengths, codes)
+    skips, rows = _skips(states), np.arange(len(labels))
+    best = _before_the_first_frame(states.shape)
+    steps = np.zeros((len(frames), *states.shape), np.int8)  # how many states further than the frame before
+    for t, frame in enumerate(frames):
+        ways = np.stack([best, *_shifted(best, skips)])
+        steps[t] = ways.argmax(0)
+        new = ways.max(0) + np.take_along_axis(frame, states, axis=1)
+        best = np.where((t < ends)[:, None], new, best)
+    state = np.array([len(label) - 1 for label in labels], np.int64)
+    state = np.where(best[rows, np.maximum(state - 1, 0)] > best[rows, state], state - 1, state)
+    possible = best[rows, state] > -np.inf
+    path = np.zeros((len(frames), len(labels)), np.int64)
+    for t in range(len(frames) - 1, -1, -1):
+        path[t] = state
+        state = np.where(t < ends, state - steps[t, rows, state], state)
+    result: list[Ints | None] = []
+    for way, end, label, there in zip(path.T, ends, labels, possible, strict=True):
+        inside = np.arange(1, len(label), 2)  # a path never falls, so every state is one stretch of it
+        edges = [np.searchsorted(way[:end], inside, side) for side in ("left", "right")]
+        result.append(np.stack(edges, axis=1) if there else None)
+    return result
+
+
+def _tensor(values: ArrayLike | Tensor) -> Tensor:
+    return values if isinstance(values, Tensor) else torch.from_numpy(np.array(values))
+
+
+def _numpy(values: Any) -> NDArray[Any]:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+def _checked(log_probs: ArrayLike | Tensor, ndim: int = 2) -> Floats:
+    """`log_probs` as float64, or a ValueError that says what it should be."""
+    if isinstance(log_probs, Tensor):
+        log_probs = log_probs.detach().cpu().double()
+    frames = np.asarray(log_probs, dtype=np.float64)
+    if frames.ndim != ndim or frames.shape[-1] < 2:
+        expected = "(T, C)" if ndim == 2 else "(T, B, C)"
+        raise ValueError(f"log_probs has shape {expected}, C at least 2, got {frames.shape}")
+    if np.isnan(frames).any():
+        raise ValueError("log_probs has NaN")
+    with np.errstate(over="ignore"):
+        totals = np.exp(frames).sum(-1)
+    wrong = (totals > 1.05) | (totals == 0)  # half precision rounds, logits are far off
+    if wrong.any():
+        raise ValueError(
+            "log_probs are logs of probabilities, as log_softmax gives; "
+            f"at frame {np.argwhere(wrong)[0, 0]} these sum to {totals[wrong][0]:.3g}"
+        )
+    return frames
+
+
+def _batch(
+    log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor, codes: Sequence[ArrayLike | Tensor]
+) -> tuple[Floats, Ints, list[Ints], Ints]:
+    """Frames, lengths, and the states of the forward variables: of each input, and padded to (B, S)."""
+    frames = _checked(log_probs, ndim=3)
+    steps, batch, classes = frames.shape
+    if len(codes) != batch:
+        raise ValueError(f"expected codes for each of {batch} inputs, got {len(codes)}")
+    labels = [_labels(c, classes) for c in codes]
+    states = np.zeros((batch, max(map(len, labels), default=1)), np.int64)
+    for row, label in zip(states, labels, strict=True):
+        row[: len(label)] = label
+    return frames, _lengths(lengths, steps, batch), labels, states
+
+
+def _lengths(lengths: ArrayLike | Tensor, frames: int, batch: int) -> Ints:
+    numbers = np.asarray(_numpy(lengths))
+    if numbers.shape != (batch,) or not np.issubdtype(numbers.dtype, np.integer):
+        raise ValueError(f"expected {batch} integer lengths, got shape {numbers.shape} of {numbers.dtype}")
+    if batch and not 0 <= numbers.min() <= numbers.max() <= frames:
+        raise ValueError(f"lengths go from 0 to the {frames} frames, got {numbers.tolist()}")
+    return numbers.astype(np.int64)
+
+
+def _labels(codes: ArrayLike | Tensor, classes: int) -> Ints:
+    """The codes with a blank before, between and after them, (2 U + 1,): the states of the forward variables."""
+    numbers = np.asarray(_numpy(codes))
+    if numbers.ndim != 1 or (numbers.size and not np.issubdtype(numbers.dtype, np.integer)):
+        raise ValueError(f"codes are a 1-D array of integers, got shape {numbers.shape} of {numbers.dtype}")
+    if numbers.size and not 1 <= numbers.min() <= numbers.max() < classes:
+        raise ValueError(f"codes go from 1 to {classes - 1}, got {numbers.tolist()}")
+    labels = np.full(2 * len(numbers) + 1, BLANK, np.int64)
+    labels[1::2] = numbers
+    return labels
+
+
+def _skips(states: Ints) -> NDArray[np.bool_]:
+    """Which states (…, S) can be reached from two before: codes, unless they repeat the code before."""
+    skips = np.zeros(states.shape, bool)
+    skips[..., 2:] = (states[..., 2:] != BLANK) & (states[..., 2:] != states[..., :-2])
+    return skips
+
+
+def _before_the_first_frame(shape: tuple[int, ...]) -> Floats:
+    """Log-probabilities (…, S) from which the first frame comes to the first blank or the first code (eq 5)."""
+    alpha = np.full(shape, -np.inf)
+    alpha[..., 0] = 0.0
+    return alpha
+
+
+def _shifted(alpha: Floats, skips: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """`alpha` (…, S) of the state before each, and of the one two before where that may be skipped from."""
+    one, two = np.full_like(alpha, -np.inf), np.full_like(alpha, -np.inf)
+    one[..., 1:] = alpha[..., :-1]
+    two[..., 2:] = np.where(skips[..., 2:], alpha[..., :-2], -np.inf)
+    return one, two
+
+
+def _check_alphabet(model: Alphabet, given: Alphabet | None, classes: int) -> None:
+    if given is not None and given != model:
+        raise ValueError(f"the language model knows {model.characters!r}, the codes are {given.characters!r}")
+    if model.size != classes:
+        raise ValueError(f"the language model has {model.size} codes, log_probs has {classes} classes")
