@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from strokesynth import exam, variety
-from strokesynth.corpus import HELD_OUT, Corpus, spread
+from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.evaluation import read_corpus
 from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink

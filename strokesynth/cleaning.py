@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from strokesynth._files import atomic_write, check_writable
-from strokesynth.corpus import HELD_OUT, Corpus, take
+from strokesynth.datasets.corpus import HELD_OUT, Corpus, take
 from strokesynth.ink import Ink
 from strokesynth.recognition.decoding import ctc_log_likelihood, greedy
 from strokesynth.recognition.recognizer import Recognizer, load_recognizer

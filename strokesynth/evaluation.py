@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strokesynth.corpus import Corpus
+from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.recognition.reading import Reading
 from strokesynth.recognition.recognizer import Recognizer

@@ -1,7 +1,7 @@
 """Texts to examine a writer with: lines of five classes, and each printable ASCII character in its usual company.
 
 Made by rule from a seed: the same seed gives the same texts, on every machine. Words, names and patterns are ours, and
-others than those of `strokesynth.phrases`, of which training lines are composed.
+others than those of `strokesynth.datasets.phrases`, of which training lines are composed.
 """
 
 from __future__ import annotations

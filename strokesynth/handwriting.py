@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from strokesynth import plots
 from strokesynth.alphabet import Alphabet
-from strokesynth.corpus import HELD_OUT, Corpus, batches, collate, spread
+from strokesynth.datasets.corpus import HELD_OUT, Corpus, batches, collate, spread
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs, squared_error
 from strokesynth.nn.sampling import sample_freely, sample_lines, start_point, with_terminal

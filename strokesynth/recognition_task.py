@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from strokesynth.alphabet import Alphabet
 from strokesynth.augmentation import augment
-from strokesynth.corpus import HELD_OUT, Corpus, spread
+from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.nn.ctc import focal_ctc_loss
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
 from strokesynth.nn.weights import save_weights

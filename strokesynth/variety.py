@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from strokesynth.corpus import Corpus, spread
+from strokesynth.datasets.corpus import Corpus, spread
 from strokesynth.ink import Ink
 from strokesynth.ink.normalize import estimate_baseline, normalize
 from strokesynth.ink.words import split_words

@@ -13,8 +13,8 @@ from strokesynth import Ink, charts, exam, scoring
 from strokesynth.alphabet import Alphabet
 from strokesynth.assessment import QUICK, Assessment, Options
 from strokesynth.cli.evaluate import SECTIONS
-from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import Corpus
 from strokesynth.handwriting import HandwritingTask
 from strokesynth.recognition.recognizer import load_recognizer
 from strokesynth.synthesizer import load_synthesizer

@@ -7,8 +7,8 @@ import pytest
 from makers import save_recognition
 
 from strokesynth.cleaning import clean_corpus, describe, judge
-from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.recognition.recognizer import load_recognizer
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from strokesynth.cli import train_main
-from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.recognition.language_model import LanguageModel
 

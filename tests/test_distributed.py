@@ -17,8 +17,8 @@ import torch.multiprocessing as multiprocessing
 from makers import Clock, Regression, zigzag_corpus
 
 import strokesynth.training
-from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import Corpus
 from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs

@@ -13,8 +13,8 @@ from makers import save_prediction, save_recognition, save_synthesis
 
 from strokesynth import Ink, __version__, load_synthesizer, synthesizer, training
 from strokesynth.cli import LINE_PITCH, generate_main, main, train_main
-from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import Corpus
 from strokesynth.nn.weights import load_weights
 from strokesynth.page.layout import Paragraph
 from strokesynth.proofread import Proofreader

@@ -8,8 +8,8 @@ import torch
 from makers import Clock
 
 from strokesynth.alphabet import Alphabet
-from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.nn.weights import load_weights
 from strokesynth.recognition.features import FEATURES, trace

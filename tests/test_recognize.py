@@ -11,8 +11,8 @@ from makers import save_recognition, save_synthesis, stacked, writing
 
 from strokesynth import Ink
 from strokesynth.cli import main, recognize_main
-from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink.normalize import normalize
 from strokesynth.recognition import recognizer
 from strokesynth.recognition.language_model import LanguageModel

@@ -13,8 +13,8 @@ from filelock import FileLock
 from makers import Clock, Regression, zigzag_corpus
 from torch import Tensor, nn
 
-from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import Corpus
 from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink
 from strokesynth.nn.weights import load_weights

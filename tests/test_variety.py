@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from strokesynth import Ink, variety
-from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import Corpus
 from strokesynth.recognition.reading import ReadCharacter
 from strokesynth.variety import Writing, compare, cut, difference, lines_of_people, pairs, shape
 

@@ -94,7 +94,7 @@ def evaluate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
 def _evaluate(args: argparse.Namespace) -> None:
     from strokesynth import synthesizer
     from strokesynth.assessment import QUICK, Assessment, Options
-    from strokesynth.corpus import Corpus
+    from strokesynth.datasets.corpus import Corpus
     from strokesynth.recognition import recognizer
 
     given = {name: getattr(args, name) for name in _COUNTS if getattr(args, name) is not None}

@@ -180,7 +180,7 @@ def _print(found: dict[str, Any], path: str | None) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from strokesynth.corpus import Corpus, spread
+    from strokesynth.datasets.corpus import Corpus, spread
     from strokesynth.evaluation import evaluate
     from strokesynth.recognition.recognizer import DEFAULT_BEAM, load_recognizer
 

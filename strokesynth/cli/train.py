@@ -18,7 +18,7 @@ _LINE = 30  # characters of a line of prose for the language model: about those 
 
 def prepare_main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
     """``data_preprocessing.py`` and ``strokesynth prepare``."""
-    from strokesynth.corpus import TASKS as CORPUS_TASKS
+    from strokesynth.datasets.corpus import TASKS as CORPUS_TASKS
 
     parser = argparse.ArgumentParser(
         prog, description="Prepare one corpus file for training from handwriting databases."
@@ -54,7 +54,7 @@ def prepare_main(argv: Sequence[str] | None = None, *, prog: str | None = None) 
             made = {"recognizer": args.recognizer, "limit": limit, "workers": args.workers}
             print(cleaning.describe(cleaning.clean_corpus(args.clean, args.out, **made)))
             return
-        from strokesynth.preparation import describe, prepare_corpus
+        from strokesynth.datasets.preparation import describe, prepare_corpus
 
         options = {name: getattr(args, name) for name in ("iam", "unipen", "npy", "workers", "seed")}
         print(describe(prepare_corpus(args.task, args.out, **options)))
@@ -139,7 +139,7 @@ def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) ->
 def _train_language_model(args: argparse.Namespace) -> None:
     from strokesynth._files import check_writable
     from strokesynth.alphabet import PRINTABLE_ASCII, fold
-    from strokesynth.corpus import HELD_OUT, Corpus
+    from strokesynth.datasets.corpus import HELD_OUT, Corpus
     from strokesynth.recognition.language_model import LanguageModel
 
     if args.out.suffix != ".npz":
@@ -172,7 +172,7 @@ def _train_language_model(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from strokesynth.corpus import Corpus
+    from strokesynth.datasets.corpus import Corpus
     from strokesynth.handwriting import HandwritingTask
     from strokesynth.nn.transfer import warm_start
     from strokesynth.nn.weights import load_weights

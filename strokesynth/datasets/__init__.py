@@ -3,8 +3,7 @@
 `data/README.md` tells where each corpus comes from, on what terms, and how its files should lie.
 """
 
-from strokesynth.datasets.iam import read_iam
-from strokesynth.datasets.punctuation import close_punctuation
+from strokesynth.datasets.iam import close_punctuation, read_iam
 from strokesynth.datasets.sample import ReadReport, Sample
 from strokesynth.datasets.strokes_npy import read_strokes_npy
 from strokesynth.datasets.unipen import read_unipen, unipen_split

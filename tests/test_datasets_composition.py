@@ -4,9 +4,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from strokesynth import characters, compose, phrases
-from strokesynth.characters import EXTENT, Hand
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Sample, composition, isolated, phrases
+from strokesynth.datasets.isolated import EXTENT, Hand
 from strokesynth.ink import Ink
 
 PRINTABLE = "".join(map(chr, range(33, 127)))
@@ -20,7 +19,7 @@ def box(width, bottom, top):
 
 @pytest.fixture
 def hand():
-    return Hand("w", "trainset", {c: [[box(characters.WIDTH.get(c, 0.6), *EXTENT[c])]] for c in PRINTABLE})
+    return Hand("w", "trainset", {c: [[box(isolated.WIDTH.get(c, 0.6), *EXTENT[c])]] for c in PRINTABLE})
 
 
 def test_every_printable_character_has_an_extent():
@@ -31,15 +30,15 @@ def test_every_printable_character_has_an_extent():
 @pytest.mark.parametrize("character", ["x", "h", "g", "-", '"', ",", "~", "."])
 def test_place(character):
     bottom, top = EXTENT[character]
-    width = characters.WIDTH.get(character, 0.5)
+    width = isolated.WIDTH.get(character, 0.5)
     recorded = box(width, bottom, top) * 37 + [1000, -400]  # somewhere on a tablet, 37 units an x-height
-    (placed,) = characters.place([recorded], character, 37.0)
+    (placed,) = isolated.place([recorded], character, 37.0)
     assert np.allclose(placed, box(width, bottom, top), atol=1e-4)
 
 
 def test_place_keeps_relative_size_within_limits():
     def height(factor):
-        (placed,) = characters.place([box(0.6, 0, 1.65) * factor], "A", 1.0)
+        (placed,) = isolated.place([box(0.6, 0, 1.65) * factor], "A", 1.0)
         assert placed[:, 1].max() == pytest.approx(0, abs=1e-5)
         return np.ptp(placed[:, 1]) / 1.65
 
@@ -49,15 +48,15 @@ def test_place_keeps_relative_size_within_limits():
 
 
 def test_place_a_dot():
-    (placed,) = characters.place([np.array([[5.0, 7.0]])], ".", 10.0)
+    (placed,) = isolated.place([np.array([[5.0, 7.0]])], ".", 10.0)
     assert placed.tolist() == [[0.0, 0.0]]
 
 
 def test_writer_scale_is_robust():
     samples = [(c, [box(0.5, *EXTENT[c]) * 20]) for c in "abcdefghijklm0123456789"]
     samples[3] = ("d", [box(0.5, *EXTENT["d"]) * 500])
-    assert characters.writer_scale(samples) == pytest.approx(20, rel=1e-4)
-    assert characters.writer_scale([("-", [box(1, 0, 1)])]) == 0
+    assert isolated.writer_scale(samples) == pytest.approx(20, rel=1e-4)
+    assert isolated.writer_scale([("-", [box(1, 0, 1)])]) == 0
 
 
 def cross(rng):
@@ -81,7 +80,7 @@ def test_mislabelled_and_incomplete_samples_are_found():
     inks = [make(rng) for make in (cross, ring, bar) for _ in range(40)]
     labels[7] = "o"  # a cross called o
     inks[50] = bar(rng)  # of an o only a bar
-    good = characters.plausible(labels, inks, [1.0] * len(labels))
+    good = isolated.plausible(labels, inks, [1.0] * len(labels))
     assert not good[7] and not good[50]
     assert good.sum() >= len(good) - 4
 
@@ -96,7 +95,7 @@ def test_hands():
 
     samples = [sample("a", c, m(rng)) for _ in range(12) for c, m in (("x", cross), ("o", ring), ("-", bar))]
     samples += [sample("b", "x", cross(rng)), sample("a", "xo", cross(rng))]
-    found, dropped = characters.hands(samples, least=3, most=10)
+    found, dropped = isolated.hands(samples, least=3, most=10)
     assert [h.writer for h in found] == ["a"] and found[0].split == "testset"
     assert set(found[0].characters) == set("xo-")
     assert dropped["not one printable character"] == 1
@@ -111,13 +110,13 @@ def test_phrases_are_short_printable_and_hold_everything():
     rng = Random(0)
     texts = [phrases.phrase(rng) for _ in range(4000)]
     assert all(t == t.strip() and t.isascii() and t.isprintable() and t for t in texts)
-    assert np.percentile([len(t) for t in texts], 95) <= compose.LONGEST
+    assert np.percentile([len(t) for t in texts], 95) <= composition.LONGEST
     counts = Counter("".join(texts))
     assert min(counts[c] for c in PRINTABLE) > 40
 
 
 def test_compose_places_characters_in_order(hand):
-    ink = compose.compose(hand, "Ag, -x", Random(3))
+    ink = composition.compose(hand, "Ag, -x", Random(3))
     assert ink.text == "Ag, -x" and len(ink.strokes) == 5
     boxes = [(s[:, 0].min(), s[:, 0].max(), -s[:, 1].max(), -s[:, 1].min()) for s in ink.strokes]
     assert boxes[0][0] == pytest.approx(0, abs=1e-5)
@@ -130,7 +129,7 @@ def test_compose_places_characters_in_order(hand):
 
 def test_compose_takes_whole_words(hand):
     hand.words = [("and", [box(3.0, 0, 1.7)])]
-    ink = compose.compose(hand, '"and", land', Random(0))
+    ink = composition.compose(hand, '"and", land', Random(0))
     assert len(ink.strokes) == 3 + 1 + 4
     assert ink.strokes[1][:, 0].max() - ink.strokes[1][:, 0].min() == pytest.approx(3, rel=0.2)
 
@@ -138,48 +137,48 @@ def test_compose_takes_whole_words(hand):
 def test_compose_names_what_is_missing(hand):
     del hand.characters["&"]
     with pytest.raises(ValueError, match="writer w has no '&'"):
-        compose.compose(hand, "a & b", Random(0))
+        composition.compose(hand, "a & b", Random(0))
     for text in ("", "  "):
         with pytest.raises(ValueError):
-            compose.compose(hand, text, Random(0))
+            composition.compose(hand, text, Random(0))
 
 
 def test_composed_lines_use_all_characters_evenly(hand):
-    lines = list(compose.composed_lines(hand, 15_000, Random(0)))
+    lines = list(composition.composed_lines(hand, 15_000, Random(0)))
     assert 15_000 <= sum(ink.n_points for ink in lines) < 15_400
-    assert all(compose.SHORTEST <= len(ink.text) <= compose.LONGEST for ink in lines)
+    assert all(composition.SHORTEST <= len(ink.text) <= composition.LONGEST for ink in lines)
     counts = Counter("".join(ink.text for ink in lines))
     assert min(counts[c] for c in PRINTABLE) > 0.25 * np.median([counts[c] for c in PRINTABLE])
-    again = list(compose.composed_lines(hand, 15_000, Random(0)))
+    again = list(composition.composed_lines(hand, 15_000, Random(0)))
     assert all(a == b for a, b in zip(lines, again, strict=True))
 
 
 def test_words_of_spaced_letters_stand_further_apart():
     spaced = [box(0.5, 0, 1.0), box(0.5, 0, 1.0) + np.float32([2.5, 0])]
-    (ink, *_) = compose.joined_words([("ab", spaced)] * 2, Random(0))
+    (ink, *_) = composition.joined_words([("ab", spaced)] * 2, Random(0))
     assert ink.strokes[2][:, 0].min() - ink.strokes[1][:, 0].max() > 2.5 - 0.5
 
 
 def test_symbols_are_lent_within_a_split_and_letters_never(hand):
     poor, other = Hand("p", "trainset", {"a": hand.characters["a"]}), Hand("t", "testset", {"b": [[]]})
-    compose.lend_symbols([poor, hand, other], Random(0))
+    composition.lend_symbols([poor, hand, other], Random(0))
     assert set(poor.characters) == {"a", *(c for c in PRINTABLE if not c.isalnum())}
     assert set(hand.characters) == set(PRINTABLE) and set(other.characters) == {"b"}
 
 
 def test_composed_lines_of_a_hand_with_digits_only(hand):
     hand.characters = {c: hand.characters[c] for c in "0123456789"}
-    lines = list(compose.composed_lines(hand, 2000, Random(0)))
+    lines = list(composition.composed_lines(hand, 2000, Random(0)))
     assert set("".join(ink.text for ink in lines)) <= set("0123456789 ")
 
 
 def test_joined_words():
     words = [(w, [box(len(w), 0, 1.0)]) for w in ("one", "two", "three", "fourteen") * 9 + ("x" * 60,)]
-    lines = list(compose.joined_words(words, Random(0)))
+    lines = list(composition.joined_words(words, Random(0)))
     assert " ".join(ink.text for ink in lines).split() == [w for w, _ in words]
     for ink in lines:
         texts = ink.text.split()
-        assert len(texts) <= 6 and (len(ink.text) <= compose.LONGEST or len(texts) == 1)
+        assert len(texts) <= 6 and (len(ink.text) <= composition.LONGEST or len(texts) == 1)
         assert len(ink.strokes) == len(texts)
         edges = [(s[:, 0].min(), s[:, 0].max()) for s in ink.strokes]
         assert all(0.75 < b[0] - a[1] < 3.5 for a, b in zip(edges, edges[1:], strict=False))

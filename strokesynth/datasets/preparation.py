@@ -23,18 +23,14 @@ import numpy as np
 from tqdm import tqdm
 
 from strokesynth._files import atomic_write, check_writable
-from strokesynth.characters import Hand, hands
-from strokesynth.compose import composed_lines, joined_words, lend_symbols
-from strokesynth.corpus import TASKS, Corpus
-from strokesynth.datasets import (
-    ReadReport,
-    Sample,
-    close_punctuation,
-    read_iam,
-    read_strokes_npy,
-    read_unipen,
-    read_unipen_npz,
-)
+from strokesynth.datasets.composition import composed_lines, joined_words, lend_symbols
+from strokesynth.datasets.corpus import TASKS, Corpus
+from strokesynth.datasets.iam import close_punctuation, read_iam
+from strokesynth.datasets.isolated import Hand, hands
+from strokesynth.datasets.sample import ReadReport, Sample
+from strokesynth.datasets.strokes_npy import read_strokes_npy
+from strokesynth.datasets.unipen import read_unipen
+from strokesynth.datasets.unipen_npz import read_unipen_npz
 from strokesynth.ink import Ink
 from strokesynth.ink.normalize import Baseline, estimate_baseline, normalize
 

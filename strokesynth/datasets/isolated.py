@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from strokesynth.datasets import Sample
+from strokesynth.datasets.sample import Sample
 from strokesynth.ink.resample import resample
 
 Strokes = Sequence[np.ndarray]

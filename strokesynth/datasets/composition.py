@@ -1,7 +1,7 @@
 """Lines of text put together from what one writer wrote in pieces: isolated characters and single words.
 
 Corpora of running text hardly hold Q, X, Z, @ or brackets. Here each writer whose characters are known
-writes dates, addresses, code and the like (:mod:`strokesynth.phrases`) in his own characters, and writers of
+writes dates, addresses, code and the like (:mod:`strokesynth.datasets.phrases`) in his own characters, and writers of
 single words get lines of several words, with blanks.
 """
 
@@ -14,9 +14,9 @@ from random import Random
 
 import numpy as np
 
-from strokesynth.characters import Hand
+from strokesynth.datasets.isolated import Hand
+from strokesynth.datasets.phrases import phrase, phrase_with, plain, soup
 from strokesynth.ink import Ink
-from strokesynth.phrases import phrase, phrase_with, plain, soup
 
 LONGEST = 45  # characters of a composed line
 SHORTEST = 10

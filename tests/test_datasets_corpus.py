@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from strokesynth.corpus import FORMAT, Corpus, batches, collate
 from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import FORMAT, Corpus, batches, collate
 from strokesynth.ink import Ink
 
 

@@ -8,11 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strokesynth.corpus import Corpus
 from strokesynth.datasets import Sample, read_iam
+from strokesynth.datasets.corpus import Corpus
+from strokesynth.datasets.preparation import (
+    LIMITS,
+    _implausible,
+    _normalize,
+    _several_rows,
+    describe,
+    prepare_corpus,
+)
 from strokesynth.ink import Ink
 from strokesynth.ink.normalize import normalize
-from strokesynth.preparation import LIMITS, _implausible, _normalize, _several_rows, describe, prepare_corpus
 
 ROOT = Path(__file__).parent.parent
 
@@ -140,8 +147,10 @@ def unipen(tmp_path):
 
 
 def test_generation(iam, unipen, tmp_path, monkeypatch):
-    monkeypatch.setattr("strokesynth.preparation.COMPOSED_POINTS", {"generation": 2000, "recognition": 2000})
-    monkeypatch.setattr("strokesynth.preparation._LEAST_CHARACTERS", 4)
+    monkeypatch.setattr(
+        "strokesynth.datasets.preparation.COMPOSED_POINTS", {"generation": 2000, "recognition": 2000}
+    )
+    monkeypatch.setattr("strokesynth.datasets.preparation._LEAST_CHARACTERS", 4)
     out = tmp_path / "corpus.npz"
     report = prepare_corpus("generation", out, iam=iam, unipen=unipen, workers=2, progress=False)
     corpus = Corpus.load(out)
@@ -178,8 +187,8 @@ def test_generation(iam, unipen, tmp_path, monkeypatch):
 
 
 def test_recognition_keeps_words_and_characters(unipen, tmp_path, monkeypatch):
-    monkeypatch.setattr("strokesynth.preparation.COMPOSED_POINTS", {"recognition": 2000})
-    monkeypatch.setattr("strokesynth.preparation._LEAST_CHARACTERS", 4)
+    monkeypatch.setattr("strokesynth.datasets.preparation.COMPOSED_POINTS", {"recognition": 2000})
+    monkeypatch.setattr("strokesynth.datasets.preparation._LEAST_CHARACTERS", 4)
     report = prepare_corpus("recognition", tmp_path / "c.npz", unipen=unipen, workers=1, progress=False)
     corpus = Corpus.load(tmp_path / "c.npz")
     assert (

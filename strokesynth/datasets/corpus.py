@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from strokesynth._files import atomic_write
-from strokesynth.datasets import Sample
+from strokesynth.datasets.sample import Sample
 
 FORMAT = 1
 TASKS = ("generation", "recognition")
