@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from strokesynth.recognition.language_model import LanguageModel
     from strokesynth.recognition.reading import Reading
     from strokesynth.recognition.recognizer import Recognizer, load_recognizer
-    from strokesynth.spelling import supported_characters
-    from strokesynth.style import Style, styles
-    from strokesynth.synthesizer import SynthesisError, Synthesizer, load_synthesizer
+    from strokesynth.synthesis.spelling import supported_characters
+    from strokesynth.synthesis.style import Style, styles
+    from strokesynth.synthesis.synthesizer import SynthesisError, Synthesizer, load_synthesizer
 
 __version__ = "0.1.0"
 
@@ -55,13 +55,13 @@ _HOMES = {
     "Paragraph": "page.layout",
     "Reading": "recognition.reading",
     "Recognizer": "recognition.recognizer",
-    "Style": "style",
-    "SynthesisError": "synthesizer",
-    "Synthesizer": "synthesizer",
+    "Style": "synthesis.style",
+    "SynthesisError": "synthesis.synthesizer",
+    "Synthesizer": "synthesis.synthesizer",
     "load_recognizer": "recognition.recognizer",
-    "load_synthesizer": "synthesizer",
-    "styles": "style",
-    "supported_characters": "spelling",
+    "load_synthesizer": "synthesis.synthesizer",
+    "styles": "synthesis.style",
+    "supported_characters": "synthesis.spelling",
 }
 
 

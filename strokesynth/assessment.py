@@ -27,8 +27,8 @@ from strokesynth.ink import Ink
 from strokesynth.legibility import Legibility, Progress, has_extent, kind_of, read, recognised, worst, write
 from strokesynth.recognition.recognizer import Recognizer
 from strokesynth.scoring import confusions
-from strokesynth.style import styles
-from strokesynth.synthesizer import Synthesizer
+from strokesynth.synthesis.style import styles
+from strokesynth.synthesis.synthesizer import Synthesizer
 from strokesynth.variety import Writing
 
 GROUPS = {

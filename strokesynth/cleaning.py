@@ -1,7 +1,7 @@
 """Leaving out of a corpus what a recogniser cannot find its text in: mislabelled, incomplete or scribbled lines.
 
 A synthesis network that is shown ink which says something else learns to write something else. The measure is that
-of proofreading (`strokesynth.proofread`): nats a character by which a reader is surprised by the text.
+of proofreading (`strokesynth.synthesis.proofread`): nats a character by which a reader is surprised by the text.
 """
 
 from __future__ import annotations

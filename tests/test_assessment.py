@@ -17,7 +17,7 @@ from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.handwriting import HandwritingTask
 from strokesynth.recognition.recognizer import load_recognizer
-from strokesynth.synthesizer import load_synthesizer
+from strokesynth.synthesis.synthesizer import load_synthesizer
 
 
 class Pen:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from makers import TINY, save_recognition, save_synthesis
 
-from strokesynth import assessment, scoring, synthesizer
+from strokesynth import assessment, scoring
 from strokesynth.cli.evaluate import REPORT, evaluate_main
 from strokesynth.recognition import recognizer
+from strokesynth.synthesis import synthesizer
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -11,15 +11,16 @@ import pytest
 import torch
 from makers import save_prediction, save_recognition, save_synthesis
 
-from strokesynth import Ink, __version__, load_synthesizer, synthesizer, training
+from strokesynth import Ink, __version__, load_synthesizer, training
 from strokesynth.cli import LINE_PITCH, generate_main, main, train_main
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.nn.weights import load_weights
 from strokesynth.page.layout import Paragraph
-from strokesynth.proofread import Proofreader
 from strokesynth.recognition import recognizer
-from strokesynth.style import Style
+from strokesynth.synthesis import synthesizer
+from strokesynth.synthesis.proofread import Proofreader
+from strokesynth.synthesis.style import Style
 from strokesynth.training import TrainingOptions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -268,7 +269,7 @@ def test_styles_from_files(generate, kind):
 
 
 def test_styles_are_listed(capsys, monkeypatch):
-    monkeypatch.setattr("strokesynth.style.styles", lambda: ["anna", "bert"])
+    monkeypatch.setattr("strokesynth.synthesis.style.styles", lambda: ["anna", "bert"])
     with pytest.raises(SystemExit, match="0"):
         generate_main(["--list-styles"])
     assert capsys.readouterr().out == "anna\nbert\n"

@@ -10,7 +10,7 @@ from makers import save_recognition, save_synthesis
 from strokesynth import Ink, legibility
 from strokesynth.legibility import Legibility, kind_of, read, recognised, worst, write
 from strokesynth.recognition.recognizer import load_recognizer
-from strokesynth.synthesizer import SynthesisError, load_synthesizer
+from strokesynth.synthesis.synthesizer import SynthesisError, load_synthesizer
 
 TEXTS = ["some words", "a", "other ones here", "words", "and these"]
 

@@ -11,9 +11,9 @@ from makers import Typewriter
 from PIL import Image
 
 from strokesynth import Ink
-from strokesynth.page import page
 from strokesynth.page.drawing import SheetOptions, draw_sheet, to_png, to_svg
-from strokesynth.page.page import write_page
+from strokesynth.synthesis import pages as pages_module
+from strokesynth.synthesis.pages import write_page
 
 SVG = "{http://www.w3.org/2000/svg}"
 INKSCAPE = "{http://www.inkscape.org/namespaces/inkscape}"
@@ -23,7 +23,7 @@ PAPER = {"paper": (61.3, 47.5), "margins": (5, 6, 7, 12), "seed": 1}
 @pytest.fixture(scope="module")
 def pages():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "styles", lambda: [])
+        patch.setattr(pages_module, "styles", lambda: [])
         return {
             "ruled": write_page(
                 Typewriter(), "Dear Ada\n" * 7, ruling="ruled", pitch_mm=7, margin_line=True, **PAPER

@@ -92,10 +92,10 @@ def evaluate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from strokesynth import synthesizer
     from strokesynth.assessment import QUICK, Assessment, Options
     from strokesynth.datasets.corpus import Corpus
     from strokesynth.recognition import recognizer
+    from strokesynth.synthesis import synthesizer
 
     given = {name: getattr(args, name) for name in _COUNTS if getattr(args, name) is not None}
     options = replace(QUICK if args.quick else Options(), **given)
@@ -212,7 +212,7 @@ class _Report:
     def draw(self) -> None:
         """Save the charts of what is there."""
         from strokesynth.charts import CHARTS
-        from strokesynth.synthesizer import DEFAULT_BIAS
+        from strokesynth.synthesis.synthesizer import DEFAULT_BIAS
 
         for name, (chart, needed) in CHARTS.items():
             if self.parts.keys() & set(needed):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from strokesynth.synthesizer import Synthesizer
+    from strokesynth.synthesis.synthesizer import Synthesizer
 
 # Options of `write_page` by their names here.
 _OPTIONS = {
@@ -67,7 +67,8 @@ def write_pages(args: argparse.Namespace, text: str, load: Callable[[], Synthesi
     from strokesynth._checks import positive
     from strokesynth.page.drawing import SheetOptions
     from strokesynth.page.layout import Paragraph
-    from strokesynth.page.page import check_page_output, write_page
+    from strokesynth.page.page import check_page_output
+    from strokesynth.synthesis.pages import write_page
 
     look = {"stroke_width_mm": args.stroke_width, "color": args.color}
     look["rules"] = False if args.no_rules else None

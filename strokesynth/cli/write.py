@@ -16,8 +16,8 @@ from strokesynth.cli.page import PAGE_ONLY, add_page_arguments, write_pages
 
 if TYPE_CHECKING:
     from strokesynth.ink import Ink
-    from strokesynth.style import Style
-    from strokesynth.synthesizer import Synthesizer
+    from strokesynth.synthesis.style import Style
+    from strokesynth.synthesis.synthesizer import Synthesizer
 
 LINE_PITCH = 4.2  # from baseline to baseline, in x-heights: people's lines reach about 2.5 up and 1.5 down
 _PICTURES = (".svg", ".png", ".pdf")
@@ -29,7 +29,7 @@ def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
     from strokesynth.ink.drawing import DrawingOptions
     from strokesynth.page.drawing import SheetOptions
     from strokesynth.page.layout import X_HEIGHT
-    from strokesynth.spelling import OnUnsupported
+    from strokesynth.synthesis.spelling import OnUnsupported
 
     parser = argparse.ArgumentParser(
         prog,
@@ -134,7 +134,7 @@ def _generate_page(args: argparse.Namespace) -> None:
     text = _read_text("-", None) if args.page == "-" else _read_text(None, args.page)
 
     def load() -> Synthesizer:
-        from strokesynth.synthesizer import load_synthesizer
+        from strokesynth.synthesis.synthesizer import load_synthesizer
 
         return load_synthesizer(args.weights)
 
@@ -161,7 +161,7 @@ def _generate(args: argparse.Namespace) -> None:
         raise ValueError(f"--attention shows one line of at most {_WINDOW_CHARACTERS} characters")
     style = None if args.style is None else _style(args.style)
 
-    from strokesynth.synthesizer import load_synthesizer
+    from strokesynth.synthesis.synthesizer import load_synthesizer
 
     synthesizer = load_synthesizer(None if args.unconditional else args.weights, unconditional=args.weights)
     options: dict[str, Any] = {"bias": args.bias, "seed": args.seed}
@@ -201,7 +201,7 @@ def _read_text(text: str | None, file: str | None) -> str:
 def _style(name: str) -> str | Style | Ink:
     """A hand by its name, or what the file of that name holds: a style, or ink."""
     from strokesynth.ink import Ink
-    from strokesynth.style import FORMAT, Style, styles
+    from strokesynth.synthesis.style import FORMAT, Style, styles
 
     path = Path(name)
     if name in styles() or not (path.suffix or path.exists()):
@@ -218,7 +218,7 @@ class _ListStyles(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, **options)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from strokesynth.style import styles
+        from strokesynth.synthesis.style import styles
 
         print(*styles(), sep="\n")
         parser.exit()
@@ -244,7 +244,7 @@ def _warnings_in_one_line(prog: str) -> Iterator[None]:
 def _write_all(synthesizer: Synthesizer, lines: list[str], **options: Any) -> Ink:
     """The lines in one hand, one below another; empty ones leave their place empty."""
     from strokesynth.ink import Ink
-    from strokesynth.spelling import spell
+    from strokesynth.synthesis.spelling import spell
 
     if len(lines) < 2:
         return synthesizer.write("".join(lines), **options)

@@ -34,8 +34,8 @@ class Ink:
     text        what the ink says, or None.
     characters  for each stroke an integer array (n,): the index into `text` of the character that each
                 point belongs to; or None.
-    legibility  of ink that was proofread (`strokesynth.proofread`): how sure a reader is of the text, from 0 to 1,
-                as the mean (geometric) probability of a character; so 1 - legibility estimates its error rate.
+    legibility  of ink that was proofread (`strokesynth.synthesis.proofread`): how sure a reader is of the text, from 0
+                to 1, as the mean (geometric) probability of a character; so 1 - legibility estimates its error rate.
                 None where nobody has read it.
 
     Raises ValueError when the parts do not fit together.

@@ -1,39 +1,24 @@
-"""Pages: a text of any length in one hand, laid out on sheets of paper in millimetres. See `write_page`."""
+"""Documents: a `Page` is a text on as many sheets of paper as it needs, each a `Sheet`."""
 
 from __future__ import annotations
 
-import math
-import operator
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from strokesynth._files import atomic_write, check_writable
 from strokesynth.ink import Ink
-from strokesynth.ink.words import Word, even_gaps, split_words
-from strokesynth.page.layout import Layout, Paragraph, Passage, PlacedLine, lay_out, read_passages, vary
-from strokesynth.page.paper import MARGIN, Paper
-from strokesynth.spelling import OnUnsupported, spell
-from strokesynth.style import Style, styles
+from strokesynth.page.layout import PlacedLine
+from strokesynth.page.paper import Paper
 
 if TYPE_CHECKING:
-    from strokesynth.alphabet import Alphabet
     from strokesynth.page.drawing import SheetDrawing
-    from strokesynth.proofread import Proofreader
-    from strokesynth.synthesizer import Synthesizer
-
-PIECE = 40
-"""Characters written in one go, about: many short pieces at once are faster than few long ones."""
-
-_BATCH = 64
-_PRIMER = "the quick brown fox jumps over"  # chooses a hand where there is no style
 _WHOLE = (".pdf",)  # formats that hold all sheets in one file
 _DRAWN = (".svg", ".png", *_WHOLE)
 _INK = (".inkml", ".json", ".npz")
@@ -162,86 +147,6 @@ class Page:
         return [path.with_name(f"{path.stem}-{sheet.number:0{digits}}{path.suffix}") for sheet in self]
 
 
-def write_page(
-    synthesizer: Synthesizer,
-    text: str | Sequence[str | Paragraph],
-    *,
-    paper: str | tuple[float, float] = "A4",
-    orientation: str = "portrait",
-    margins: float | Sequence[float] = MARGIN,
-    mirrored: bool = False,
-    ruling: str = "blank",
-    pitch_mm: float | None = None,
-    margin_line: bool = False,
-    x_height_mm: float | None = None,
-    line_pitch_mm: float | None = None,
-    align: str = "left",
-    indent_mm: float = 0.0,
-    paragraph_space: float | None = None,
-    variation: float = 1.0,
-    bias: float | None = None,
-    style: str | Style | Ink | None = None,
-    seed: int | None = None,
-    on_unsupported: OnUnsupported = "error",
-    proofread: bool | Proofreader = True,
-    candidates: int | None = None,
-    limit: float | None = None,
-    progress: Callable[[int, int], object] | None = None,
-) -> Page:
-    """Write a text on pages of paper, all in one hand.
-
-    Lines are broken by the widths of the words as they were written, and stand on the rules.
-
-    Args:
-        synthesizer: writes the words, about forty characters in one go.
-        text: in which a blank line ends a paragraph, a line break stays one and a form feed starts a sheet;
-            or a list of such texts and of `Paragraph`, for headings, a date line and the like.
-        paper, orientation, margins, mirrored, ruling, margin_line: see `Paper.of`; pitch_mm is the pitch there.
-        x_height_mm, line_pitch_mm, align, indent_mm, variation: see `Layout`; paragraph_space is the space there.
-        bias, seed, on_unsupported: as for `Synthesizer.write`. The seed also chooses the hand where there is no style.
-        proofread, candidates, limit: as there; pages are proofread unless told otherwise.
-        style: as there; without one, a bundled style.
-        progress: called with the numbers of characters written and to be written, now and then.
-
-    A word wider than the line is broken, after a sign such as "-" or "/" or with a hyphen.
-
-    Raises ValueError for a text with nothing to write or with characters that cannot be written (named with
-    their line and position), for margins that leave no room and for options out of range; SynthesisError, a
-    ValueError, if the network fails.
-    """
-    sheet_paper = Paper.of(
-        paper,
-        orientation=orientation,
-        margins=margins,
-        mirrored=mirrored,
-        ruling=ruling,
-        pitch=pitch_mm,
-        margin_line=margin_line,
-    )
-    layout = Layout.of(
-        sheet_paper,
-        x_height=x_height_mm,
-        line_pitch=line_pitch_mm,
-        align=align,
-        indent=indent_mm,
-        space=paragraph_space,
-        variation=variation,
-    )
-    passages = _spelled(read_passages(text, layout), synthesizer.alphabet, on_unsupported)
-    layout.check_room(passages, sheet_paper)
-    hands, pieces, human = _entropy(seed).spawn(3)
-    hand = _hand(synthesizer, style, bias, hands)
-    reader = synthesizer.proofreader(proofread, candidates, limit) or False
-    words = _write_words(synthesizer, passages, hand, bias, reader, pieces, progress)
-    rng = np.random.default_rng(human)
-    varied = iter(vary([word for own in words for word in own], layout.variation, rng))
-    words = [[next(varied) for _ in own] for own in words]
-    lines = lay_out(passages, words, sheet_paper, layout, rng)
-    return Page(
-        tuple(Sheet(k, sheet_paper, tuple(own), layout.x_height) for k, own in enumerate(lines, start=1))
-    )
-
-
 def check_page_output(path: str | os.PathLike[str]) -> str:
     """The suffix of a path that a page can be saved to; raises what `Page.save` would, before there is a page."""
     suffix = Path(path).suffix.lower()
@@ -258,104 +163,3 @@ def _write_all(paths: Sequence[Path], write: Callable[[Path, int], object]) -> l
         for number, path in enumerate(paths):
             write(stack.enter_context(atomic_write(path)), number)
     return list(paths)
-
-
-def _spelled(passages: Sequence[Passage], alphabet: Alphabet, on_unsupported: OnUnsupported) -> list[Passage]:
-    """The passages as they can be written; one warning for all that was changed."""
-    if on_unsupported not in get_args(OnUnsupported):
-        raise ValueError(
-            f"on_unsupported is {on_unsupported!r}; expected {', '.join(get_args(OnUnsupported))}"
-        )
-    result, notes = [], []
-    for passage in passages:
-        where = f"line {passage.line}: "
-        try:
-            spelling = spell(passage.text, alphabet, on_unsupported)
-        except ValueError as error:
-            if on_unsupported == "error":
-                raise ValueError(f"{where}{error}") from None
-            notes.append(f"{where}{error}")
-            continue
-        if spelling.unsupported:
-            notes.append(where + alphabet.describe(spelling.unsupported, advise=False))
-        result.append(passage._replace(text=" ".join(spelling.text.split())))
-    if not result:
-        raise ValueError(f"nothing is left to write: {'; '.join(notes[:5])}")
-    if notes:
-        done = "left out" if on_unsupported == "skip" else "replaced"
-        more = f"; and in {len(notes) - 5} more lines" if len(notes) > 5 else ""
-        message = f"characters that cannot be written were {done}: {'; '.join(notes[:5])}{more}"
-        warnings.warn(message, UserWarning, stacklevel=4)
-    return result
-
-
-def _hand(
-    synthesizer: Synthesizer,
-    style: str | Style | Ink | None,
-    bias: float | None,
-    entropy: np.random.SeedSequence,
-) -> str | Style | Ink:
-    """What all pieces are written in the style of: what is given, a bundled style, or ink in any hand."""
-    if style is not None:
-        return style
-    seed = int(entropy.generate_state(1, np.uint64)[0])
-    if known := styles():
-        return known[seed % len(known)]
-    return synthesizer.write(_PRIMER, bias=bias, seed=seed)
-
-
-def _write_words(
-    synthesizer: Synthesizer,
-    passages: Sequence[Passage],
-    hand: str | Style | Ink,
-    bias: float | None,
-    proofread: bool | Proofreader,
-    entropy: np.random.SeedSequence,
-    progress: Callable[[int, int], object] | None,
-) -> list[list[Word]]:
-    """The words of each passage, written once.
-
-    The text is written in pieces of equal length, in one go through all passages: where a piece begins and ends
-    has nothing to do with lines on paper, and the shortest line is written as well as the others.
-    """
-    counts = [len(passage.text.split()) for passage in passages]
-    pieces = cut_pieces([word for passage in passages for word in passage.text.split()], PIECE)
-    total, done = sum(map(len, pieces)), 0
-
-    def write(texts: Sequence[str]) -> list[list[Word]]:
-        seed = int(entropy.spawn(1)[0].generate_state(1, np.uint64)[0])
-        inks = synthesizer.write_lines(texts, bias=bias, style=hand, seed=seed, proofread=proofread)
-        return [split_words(ink) for ink in inks]
-
-    words: list[Word] = []
-    for start in range(0, len(pieces), _BATCH):
-        batch = pieces[start : start + _BATCH]
-        written = write(batch)
-        # Where the network left out a word, or did not lift the pen before it, each is written by itself.
-        failed = {k: batch[k].split() for k, own in enumerate(written) if len(own) != len(batch[k].split())}
-        again = iter(write([word for own in failed.values() for word in own]) if failed else ())
-        for k in failed:
-            written[k] = [word for _ in failed[k] for word in next(again)]
-        words += [word for own in written for word in own]
-        done += sum(map(len, batch))
-        if progress is not None:
-            progress(done, total)
-    ends = np.cumsum(counts).tolist()
-    words = even_gaps(words)
-    return [words[end - count : end] for end, count in zip(ends, counts, strict=True)]
-
-
-def cut_pieces(words: Sequence[str], length: int) -> list[str]:
-    """The words in pieces of about equal length, of about so many characters at most."""
-    count = math.ceil((sum(map(len, words)) + len(words)) / length)
-    ends = np.cumsum([len(word) + 1 for word in words])
-    number = np.ceil(ends / ends[-1] * count)
-    bounds = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(words)]
-    return [" ".join(words[a:b]) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
-
-
-def _entropy(seed: int | None) -> np.random.SeedSequence:
-    try:
-        return np.random.SeedSequence(seed if seed is None else operator.index(seed))
-    except (TypeError, ValueError):
-        raise ValueError(f"seed is {seed!r}; expected a whole number of at least 0") from None

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from makers import save_prediction, save_synthesis
 
-from strokesynth import Ink, load_synthesizer, synthesizer
+from strokesynth import Ink, load_synthesizer
 from strokesynth.alphabet import Alphabet
-from strokesynth.lines import cut
 from strokesynth.nn.sampling import SampledLine
-from strokesynth.style import Style, styles
-from strokesynth.synthesizer import ATTEMPTS, SynthesisError
+from strokesynth.synthesis import synthesizer
+from strokesynth.synthesis.pieces import cut
+from strokesynth.synthesis.style import Style, styles
+from strokesynth.synthesis.synthesizer import ATTEMPTS, SynthesisError
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLE = Ink.from_strokes([[[0, 0], [0.4, -1], [0.8, 0]], [[1.0, -0.5], [1.5, 0.1]]], "Ab")
@@ -372,7 +373,7 @@ def test_a_collapsed_line_is_written_again_and_kept_if_that_does_not_help(monkey
         good = len(tried) == 3
         return [sampled([1.0 if good else 0.1] * (len(c) - 1)) for c in codes]
 
-    monkeypatch.setattr("strokesynth.synthesizer.sample_lines", collapse)
+    monkeypatch.setattr("strokesynth.synthesis.synthesizer.sample_lines", collapse)
     ink = writer.write("abcdefghijklm", seed=1)
     assert len(tried) == 3 and len(set(tried)) == 3 and ink.bounds[2] > 10
     tried[:] = [()] * 3  # from now on all attempts collapse

@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from strokesynth.accents import draw_marks
 from strokesynth.ink import Ink
 from strokesynth.nn.sampling import SampledLine
-from strokesynth.proofread import legibility
-from strokesynth.spelling import Spelling
-from strokesynth.style import measure
+from strokesynth.synthesis.accents import draw_marks
+from strokesynth.synthesis.spelling import Spelling
+from strokesynth.synthesis.style import measure
 
 PIECE = 60
 """Characters written in one go, about; longer lines than people's are put together from pieces."""
@@ -194,3 +193,8 @@ def _level(ink: Ink) -> Ink:
     points = baseline.level(np.concatenate(ink.strokes).astype(np.float64))
     ends = np.cumsum([len(stroke) for stroke in ink.strokes])[:-1]
     return Ink.from_strokes(np.split(points, ends), text, ink.characters)
+
+
+def legibility(text: str, surprise: float) -> float:
+    """What `Ink.legibility` says of a text that surprises a reader by so many nats: between 0 and 1."""
+    return math.exp(-surprise / max(1, len("".join(text.split()))))

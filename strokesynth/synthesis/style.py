@@ -23,11 +23,11 @@ from strokesynth._files import atomic_write
 from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
 from strokesynth.ink.json_npz import from_json, to_json
-from strokesynth.spelling import spell
+from strokesynth.synthesis.spelling import spell
 
 FORMAT = "strokesynth-style"
 VERSION = 1
-BUNDLED = Path(__file__).parent / "styles"
+BUNDLED = Path(__file__).parents[1] / "styles"
 
 COMMON_WIDTH = 1.05
 """Of the network's own hand, x-heights a character."""

@@ -5,8 +5,8 @@ import unicodedata
 import numpy as np
 import pytest
 
-from strokesynth.accents import MARKS, draw_marks
 from strokesynth.ink import Ink
+from strokesynth.synthesis.accents import MARKS, draw_marks
 
 # Upright letters, drawn by hand for these tests: strokes of (x, y), about one x-height wide.
 LETTERS = {

@@ -128,7 +128,7 @@ def draw_marks(
         ink: normalised writing of `base`, with characters that index into it.
         base: what the network wrote.
         marks: for each character of `base` its marks (keys of `MARKS`), from the letter outwards; mostly "".
-        slant: of the writing, as a tangent (`strokesynth.style.measure`).
+        slant: of the writing, as a tangent (`strokesynth.synthesis.style.measure`).
         rng: of the little differences between one mark and the next.
 
     Returns:

@@ -1,7 +1,7 @@
 """Any text as the network can write it: base letters in the alphabet, and marks drawn over them afterwards.
 
 é   base e, mark acute                   ł đ ø   base l d o, a stroke through
-ß   spelled out: ss                      ı ¿ €   base i ? C, changed by hand (`strokesynth.accents`)
+ß   spelled out: ss                      ı ¿ €   base i ? C, changed by hand (`strokesynth.synthesis.accents`)
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
-from strokesynth.accents import MARKS
 from strokesynth.alphabet import Alphabet, fold
+from strokesynth.synthesis.accents import MARKS
 
 OnUnsupported = Literal["error", "skip", "replace"]
 

@@ -16,7 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from strokesynth.ink import Ink
-from strokesynth.lines import (
+from strokesynth.nn.sampling import SampledLine, sample_freely, sample_lines
+from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
+from strokesynth.nn.weights import Weights, load_weights
+from strokesynth.synthesis.pieces import (
     Line,
     Piece,
     Writing,
@@ -27,19 +30,15 @@ from strokesynth.lines import (
     settle,
     window_of,
 )
-from strokesynth.nn.sampling import SampledLine, sample_freely, sample_lines
-from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
-from strokesynth.nn.weights import Weights, load_weights
-from strokesynth.proofread import Proofreader
-from strokesynth.repair import repair
-from strokesynth.spelling import OnUnsupported, spell, spell_all
-from strokesynth.style import Style
+from strokesynth.synthesis.proofread import Proofreader, repair
+from strokesynth.synthesis.spelling import OnUnsupported, spell, spell_all
+from strokesynth.synthesis.style import Style
 
 if TYPE_CHECKING:
     from strokesynth.page.layout import Paragraph
     from strokesynth.page.page import Page
 
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights"
 
 DEFAULT_BIAS = 1.0
 """Of `write`: neat, with little of the variety of people lost (Graves 2013, section 5.4; 0 is as trained)."""
@@ -71,7 +70,7 @@ class Synthesizer:
 
     The ink is normalised: x-height 1, baseline y = 0, left edge x = 0. `ink.text` is the text as it can be read,
     composed (NFC), with typographic variants folded (`strokesynth.alphabet.fold`) and what no Latin letter
-    resembles spelled out (`strokesynth.spelling`); `ink.characters` says for each point which of
+    resembles spelled out (`strokesynth.synthesis.spelling`); `ink.characters` says for each point which of
     its characters the pen was writing, never a blank.
 
     Arguments that its methods share:
@@ -86,7 +85,7 @@ class Synthesizer:
       each with its position, "skip" leaves them out, "replace" writes the nearest there is (`Alphabet.suggest`)
       or "?"; the last two with a UserWarning that names what was changed.
     * proofread: have what was written read, and words that cannot be read written again (see
-      `strokesynth.proofread`); `ink.legibility` then says how sure the reader is in the end. limit: nats a
+      `strokesynth.synthesis.proofread`); `ink.legibility` then says how sure the reader is in the end. limit: nats a
       character above which a word is written again; candidates: writings of it at each attempt. A `Proofreader`
       in place of True brings its own.
     """
@@ -146,8 +145,8 @@ class Synthesizer:
         return [put_together(line)[0] for line in lines]
 
     def write_page(self, text: str | Sequence[str | Paragraph], **options: Any) -> Page:
-        """The text on pages of paper, all in one hand: see `strokesynth.page.page.write_page` for the options."""
-        from strokesynth.page.page import write_page
+        """The text on pages of paper, all in one hand: see `strokesynth.synthesis.pages.write_page` for the options."""
+        from strokesynth.synthesis.pages import write_page
 
         return write_page(self, text, **options)
 

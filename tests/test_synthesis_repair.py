@@ -8,9 +8,8 @@ from makers import type_line
 
 from strokesynth.ink import Ink
 from strokesynth.ink.words import split_words
-from strokesynth.lines import Writing
-from strokesynth.proofread import Proofreader
-from strokesynth.repair import ROUNDS, repair
+from strokesynth.synthesis.pieces import Writing
+from strokesynth.synthesis.proofread import ROUNDS, Proofreader, repair
 
 
 class Narrow(Proofreader):

@@ -3,12 +3,21 @@
 import numpy as np
 import pytest
 
-from strokesynth import lines
 from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
-from strokesynth.lines import PIECE, Line, after_style, collapsed, cut, put_together, settle, window_of
 from strokesynth.nn.sampling import SampledLine
-from strokesynth.spelling import spell
+from strokesynth.synthesis import pieces as pieces_module
+from strokesynth.synthesis.pieces import (
+    PIECE,
+    Line,
+    after_style,
+    collapsed,
+    cut,
+    put_together,
+    settle,
+    window_of,
+)
+from strokesynth.synthesis.spelling import spell
 
 ALPHABET = Alphabet()
 
@@ -80,8 +89,8 @@ def test_ordinary_pieces_are_of_even_length():
 
 def test_words_are_cut_only_where_they_must_be():
     pieces = cut(0, "begin " + "x" * 100 + " end")
-    assert [piece.gap for piece in pieces[1:]] == [lines.LETTER_GAP]
-    assert all(piece.gap == lines.WORD_GAP for piece in cut(0, "many words " * 30)[1:])
+    assert [piece.gap for piece in pieces[1:]] == [pieces_module.LETTER_GAP]
+    assert all(piece.gap == pieces_module.WORD_GAP for piece in cut(0, "many words " * 30)[1:])
 
 
 def test_characters_index_the_text_with_its_accents():

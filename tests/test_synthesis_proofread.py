@@ -7,12 +7,13 @@ import pytest
 import torch
 from makers import save_recognition, save_synthesis
 
-from strokesynth import synthesizer
 from strokesynth.ink import Ink
-from strokesynth.proofread import Proofreader, legibility
 from strokesynth.recognition.decoding import align, ctc_log_likelihood
 from strokesynth.recognition.recognizer import load_recognizer
-from strokesynth.synthesizer import load_synthesizer
+from strokesynth.synthesis import synthesizer
+from strokesynth.synthesis.pieces import legibility
+from strokesynth.synthesis.proofread import Proofreader
+from strokesynth.synthesis.synthesizer import load_synthesizer
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import warnings
 
 import pytest
 
-from strokesynth.accents import MARKS
 from strokesynth.alphabet import PRINTABLE_ASCII, Alphabet
-from strokesynth.spelling import spell, spell_all, supported_characters
+from strokesynth.synthesis.accents import MARKS
+from strokesynth.synthesis.spelling import spell, spell_all, supported_characters
 
 ALPHABET = Alphabet()
 LATIN = [chr(code) for code in range(0xC0, 0x180) if chr(code).isalpha()]

@@ -11,9 +11,10 @@ from makers import Typewriter
 
 from strokesynth import Ink, load_synthesizer
 from strokesynth.ink.words import split_words
-from strokesynth.page import page
 from strokesynth.page.layout import Paragraph
-from strokesynth.page.page import Page, check_page_output, cut_pieces, write_page
+from strokesynth.page.page import Page, check_page_output
+from strokesynth.synthesis import pages as pages_module
+from strokesynth.synthesis.pages import cut_pieces, write_page
 
 TEXT = "The quick brown fox jumps over the lazy dog, then it sleeps until evening.\n\nAnd so do I,\n  Ada"
 
@@ -21,7 +22,7 @@ TEXT = "The quick brown fox jumps over the lazy dog, then it sleeps until evenin
 @pytest.fixture
 def typewriter(monkeypatch):
     """No bundled styles: the typewriter has one hand."""
-    monkeypatch.setattr(page, "styles", lambda: [])
+    monkeypatch.setattr(pages_module, "styles", lambda: [])
     return Typewriter()
 
 
@@ -56,11 +57,11 @@ def test_every_word_is_written_once_and_in_order(typewriter):
     hand, *batches = typewriter.batches
     assert len(hand) == 1
     assert " ".join(itertools.chain(*batches)) == " ".join(text.split())
-    assert len(batches) == 1 and max(map(len, batches[0])) < page.PIECE + 12
+    assert len(batches) == 1 and max(map(len, batches[0])) < pages_module.PIECE + 12
 
 
 def test_long_texts_are_written_in_batches_of_one_hand(typewriter, monkeypatch):
-    monkeypatch.setattr(page, "_BATCH", 3)
+    monkeypatch.setattr(pages_module, "_BATCH", 3)
     styles, seeds, told = [], [], []
 
     def write_lines(texts, **options):
@@ -114,7 +115,7 @@ def test_the_same_seed_writes_the_same_page(typewriter):
 
 
 def test_without_a_style_the_seed_chooses_a_bundled_one(typewriter, monkeypatch):
-    monkeypatch.setattr(page, "styles", lambda: ["anna", "bert", "carl"])
+    monkeypatch.setattr(pages_module, "styles", lambda: ["anna", "bert", "carl"])
     chosen = set()
 
     def write_lines(texts, **options):

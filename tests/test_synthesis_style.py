@@ -7,7 +7,7 @@ import pytest
 
 from strokesynth import Ink
 from strokesynth.alphabet import Alphabet
-from strokesynth.style import Measure, Style, measure, styles
+from strokesynth.synthesis.style import Measure, Style, measure, styles
 
 INK = Ink.from_strokes([[[0, 0], [0.4, -1], [0.8, 0.125]], [[1.0, -0.5], [1.5, 0.1]]], "Äb")
 
