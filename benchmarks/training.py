@@ -25,14 +25,14 @@ from benchmarks.reference import PlainSynthesisNetwork, TorchLayersNetwork, plai
 from strokesynth.nn.lstm import product_dtype
 from strokesynth.nn.mixture import log_likelihood, split_outputs
 from strokesynth.nn.synthesis import SynthesisNetwork
-from strokesynth.training import TrainingOptions, _Run
+from strokesynth.training.loop import TrainingOptions, _Run
 
 BATCH, POINTS = 64, 330
 POINTS_A_CHARACTER = 12
 
 
 class RandomLines:
-    """A training task (`strokesynth.training.Task`) of one batch; `loss_of` gives the sum over its points."""
+    """A training task (`strokesynth.training.loop.Task`) of one batch; `loss_of` gives the sum over its points."""
 
     figures = ()
 

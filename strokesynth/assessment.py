@@ -22,13 +22,13 @@ import torch
 from strokesynth import exam, variety
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.evaluation import read_corpus
-from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink
 from strokesynth.legibility import Legibility, Progress, has_extent, kind_of, read, recognised, worst, write
 from strokesynth.recognition.recognizer import Recognizer
 from strokesynth.scoring import confusions
 from strokesynth.synthesis.style import styles
 from strokesynth.synthesis.synthesizer import Synthesizer
+from strokesynth.training.synthesis_task import HandwritingTask
 from strokesynth.variety import Writing
 
 GROUPS = {

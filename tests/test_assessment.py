@@ -15,9 +15,9 @@ from strokesynth.assessment import QUICK, Assessment, Options
 from strokesynth.cli.evaluate import SECTIONS
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
-from strokesynth.handwriting import HandwritingTask
 from strokesynth.recognition.recognizer import load_recognizer
 from strokesynth.synthesis.synthesizer import load_synthesizer
+from strokesynth.training.synthesis_task import HandwritingTask
 
 
 class Pen:

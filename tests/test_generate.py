@@ -11,7 +11,7 @@ import pytest
 import torch
 from makers import save_prediction, save_recognition, save_synthesis
 
-from strokesynth import Ink, __version__, load_synthesizer, training
+from strokesynth import Ink, __version__, load_synthesizer
 from strokesynth.cli import LINE_PITCH, generate_main, main, train_main
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
@@ -21,7 +21,8 @@ from strokesynth.recognition import recognizer
 from strokesynth.synthesis import synthesizer
 from strokesynth.synthesis.proofread import Proofreader
 from strokesynth.synthesis.style import Style
-from strokesynth.training import TrainingOptions
+from strokesynth.training import loop
+from strokesynth.training.loop import TrainingOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -393,7 +394,7 @@ def corpus(tmp_path):
 def trained(monkeypatch):
     """Instead of training, what it would be called with."""
     calls = []
-    monkeypatch.setattr(training, "train", lambda *args, **kwargs: calls.append((args, kwargs)))
+    monkeypatch.setattr(loop, "train", lambda *args, **kwargs: calls.append((args, kwargs)))
     return calls
 
 

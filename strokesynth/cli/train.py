@@ -48,7 +48,7 @@ def prepare_main(argv: Sequence[str] | None = None, *, prog: str | None = None) 
 
     def work() -> None:
         if args.clean is not None:
-            from strokesynth import cleaning
+            from strokesynth.training import cleaning
 
             limit = cleaning.LIMIT if args.limit is None else args.limit
             made = {"recognizer": args.recognizer, "limit": limit, "workers": args.workers}
@@ -64,7 +64,7 @@ def prepare_main(argv: Sequence[str] | None = None, *, prog: str | None = None) 
 
 def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
     """``train.py`` and ``strokesynth train``."""
-    from strokesynth.training import TrainingOptions
+    from strokesynth.training.loop import TrainingOptions
 
     parser = argparse.ArgumentParser(prog, description="Train a network on a corpus, or a language model.")
     parser.add_argument(
@@ -173,12 +173,12 @@ def _train_language_model(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     from strokesynth.datasets.corpus import Corpus
-    from strokesynth.handwriting import HandwritingTask
     from strokesynth.nn.transfer import warm_start
     from strokesynth.nn.weights import load_weights
-    from strokesynth.processes import joined
-    from strokesynth.recognition_task import RecognitionTask
-    from strokesynth.training import TrainingOptions, prepare_process, train
+    from strokesynth.training.distributed import joined
+    from strokesynth.training.loop import TrainingOptions, prepare_process, train
+    from strokesynth.training.recognition_task import RecognitionTask
+    from strokesynth.training.synthesis_task import HandwritingTask
 
     prepare_process()  # before the first product: threads take its settings from the one that starts them
     if args.init and args.resume:

@@ -113,9 +113,9 @@ def train(
     Ctrl-C saves a checkpoint and leaves. With `resume` a run goes on from its checkpoint with the same batches and
     random numbers as if it had not stopped, on whatever device and with however many processes.
 
-    Where `torch.distributed` is initialised (see `strokesynth.processes`), its processes share every batch and add
-    up their gradients: the updates are those of one process, up to rounding and to what the task varies at
-    random. Only the first process looks at the folder; the others start from what it tells them.
+    Where `torch.distributed` is initialised (see `strokesynth.training.distributed`), its processes share every batch
+    and add up their gradients: the updates are those of one process, up to rounding and to what the task varies
+    at random. Only the first process looks at the folder; the others start from what it tells them.
 
     Raises ValueError if the folder belongs to another training that is under way, already holds a run (without
     `resume`) or holds none (with it), or if the checkpoint is of another task, version or architecture.

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from makers import save_recognition
 
-from strokesynth.cleaning import clean_corpus, describe, judge
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.recognition.recognizer import load_recognizer
+from strokesynth.training.cleaning import clean_corpus, describe, judge
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
-from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink
 from strokesynth.nn.weights import load_weights
-from strokesynth.training import TrainingOptions, train
+from strokesynth.training.loop import TrainingOptions, train
+from strokesynth.training.synthesis_task import HandwritingTask
 
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("strokesynth.training.time", Clock())
+    monkeypatch.setattr("strokesynth.training.loop.time", Clock())
 
 
 def options(seconds: float, **more: Any) -> TrainingOptions:

@@ -16,15 +16,15 @@ import torch
 import torch.multiprocessing as multiprocessing
 from makers import Clock, Regression, zigzag_corpus
 
-import strokesynth.training
+import strokesynth.training.loop
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
-from strokesynth.handwriting import HandwritingTask
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs
-from strokesynth.processes import choose_device, joined
-from strokesynth.recognition_task import RecognitionTask
-from strokesynth.training import TrainingOptions, train
+from strokesynth.training.distributed import choose_device, joined
+from strokesynth.training.loop import TrainingOptions, train
+from strokesynth.training.recognition_task import RecognitionTask
+from strokesynth.training.synthesis_task import HandwritingTask
 
 UPDATES, HALF = 8, 4
 ROOT = Path(__file__).parents[1]
@@ -57,7 +57,7 @@ def corpus() -> Corpus:
 
 def run(folder: Path, *, stop_after: float = math.inf, resume: bool = False) -> HandwritingTask:
     """Train, alone or with the processes that this one has joined, to the end or until it is stopped."""
-    strokesynth.training.time = StoppingClock(stop_after)  # type: ignore[assignment]
+    strokesynth.training.loop.time = StoppingClock(stop_after)  # type: ignore[assignment]
     config = {"hidden_size": 8, "components": 2, "window_components": 2}
     task = HandwritingTask("conditional_handwriting", corpus(), batch_size=7, seed=0, config=config)
     task.draw = lambda *_: None  # type: ignore[method-assign]
@@ -88,7 +88,9 @@ def member(rank: int, port: int, folder: Path) -> None:
 def test_two_processes_equal_one_and_the_number_may_change_in_between(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(strokesynth.training, "time", strokesynth.training.time)  # put back at the end
+    monkeypatch.setattr(
+        strokesynth.training.loop, "time", strokesynth.training.loop.time
+    )  # put back at the end
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

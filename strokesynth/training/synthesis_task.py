@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from strokesynth import plots
 from strokesynth.alphabet import Alphabet
-from strokesynth.datasets.corpus import HELD_OUT, Corpus, batches, collate, spread
+from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs, squared_error
 from strokesynth.nn.sampling import sample_freely, sample_lines, start_point, with_terminal
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
 from strokesynth.nn.weights import build_network, save_weights
+from strokesynth.training.batching import batches, collate
 
 SAMPLE_TEXTS = (
     "Dear Ada, thank you for the letter.",

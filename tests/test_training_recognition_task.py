@@ -13,8 +13,8 @@ from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.nn.weights import load_weights
 from strokesynth.recognition.features import FEATURES, trace
-from strokesynth.recognition_task import RecognitionTask
-from strokesynth.training import TrainingOptions, train
+from strokesynth.training.loop import TrainingOptions, train
+from strokesynth.training.recognition_task import RecognitionTask
 
 CONFIG = {"hidden_size": 32, "layers": 1, "heads": 2, "front_size": 16}
 
@@ -118,7 +118,7 @@ def test_focus_weighs_lines_by_what_is_not_yet_certain(corpus):
 
 
 def test_it_learns_to_read_and_its_weights_come_back(corpus, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("strokesynth.training.time", Clock())  # a second for each update
+    monkeypatch.setattr("strokesynth.training.loop.time", Clock())  # a second for each update
     task = make(corpus, batch_size=8)
     before = task.validate(task.network)
     options = TrainingOptions(

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from strokesynth.alphabet import Alphabet
-from strokesynth.augmentation import augment
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.nn.ctc import focal_ctc_loss
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
 from strokesynth.nn.weights import save_weights
 from strokesynth.recognition.decoding import greedy_batch
 from strokesynth.recognition.features import trace_points
+from strokesynth.training.augmentation import augment
 
 _POOL = 4000  # samples within which an epoch's batches are sorted by length
 _STATISTICS = 2000  # samples that the features' mean and deviation are taken from

@@ -2,7 +2,7 @@
 
 Whatever starts processes for `torch.distributed` will do: torchrun, `accelerate launch` (Hugging Face Accelerate),
 mpirun. Each of them tells a process its place in environment variables, and where the first process is
-(MASTER_ADDR, MASTER_PORT); what the processes then say to each other is in `strokesynth.training`.
+(MASTER_ADDR, MASTER_PORT); what the processes then say to each other is in `strokesynth.training.loop`.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from strokesynth import augmentation
-from strokesynth.augmentation import augment
 from strokesynth.recognition.features import STEP
+from strokesynth.training import augmentation
+from strokesynth.training.augmentation import augment
 
 
 @pytest.fixture
