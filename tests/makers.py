@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from strokesynth import Ink
 from strokesynth.alphabet import Alphabet
-from strokesynth.assessment import Options
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
+from strokesynth.evaluation.synthesis import Options
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 from strokesynth.nn.weights import save_weights

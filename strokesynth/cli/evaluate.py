@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from strokesynth._files import atomic_write, check_writable
 from strokesynth.cli._guard import guarded
+from strokesynth.evaluation.report import TABLES, TITLES, Report, plain
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from strokesynth.assessment import Assessment, Result
-    from strokesynth.legibility import Progress
+    from strokesynth.evaluation.legibility import Progress
+    from strokesynth.evaluation.synthesis import Assessment
 
 SECTIONS = {
     "legibility": ("legibility", "legibility_proofread", "real"),
@@ -30,12 +27,8 @@ SECTIONS = {
     "speed": ("speed",),
 }
 """What can be chosen, and the parts of each."""
-
-REPORT = "evaluation.json"
-FORMAT = "strokesynth-evaluation"
 _COUNTS = ("seed", "lines", "per_character")  # options that are numbers
 _FLATTERS = "it is the reader that proofreads, and flatters what it proofread: give another with --reader"
-_GOOD = {"letters": 0.97, "digits": 0.97, "marks": 0.8}  # share of writings recognised; less is named
 
 
 def evaluate_main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
@@ -92,8 +85,8 @@ def evaluate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from strokesynth.assessment import QUICK, Assessment, Options
     from strokesynth.datasets.corpus import Corpus
+    from strokesynth.evaluation.synthesis import QUICK, Assessment, Options
     from strokesynth.recognition import recognizer
     from strokesynth.synthesis import synthesizer
 
@@ -112,7 +105,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         "generation_corpus": args.generation_corpus and _digest(args.generation_corpus),
     }
     warnings = [f"{name}: {_FLATTERS}" for name, sha in shas.items() if sha == proofreader]
-    report = _Report(args.out, _plain(setup), warnings, resume=args.resume)
+    report = Report(args.out, plain(setup), warnings, resume=args.resume)
     loaded = {name: recognizer.load_recognizer(path) for name, path in readers.items()}
     print(f"written with {weights}")
     for name, reader in loaded.items():
@@ -139,94 +132,21 @@ def _evaluate(args: argparse.Namespace) -> None:
     print(f"\nfigures and pictures: {args.out}")
 
 
-def _go(assessment: Assessment, report: _Report, parts: Sequence[str]) -> None:
+def _go(assessment: Assessment, report: Report, parts: Sequence[str]) -> None:
     """Measure, print and save the parts that are not there yet."""
     for part in parts:
         if not assessment.available(part):
             what = {"real": "--corpus", "nats": "--generation-corpus"}[part]
-            print(f"\n{_TITLES[part]}: left out, as there is no {what}")
+            print(f"\n{TITLES[part]}: left out, as there is no {what}")
             continue
         if part not in report.parts:
             report.add(part, assessment.parts[part]())
-        print(f"\n{_TITLES[part]}")
-        for line in _TABLES[part](report.parts[part]):
+        print(f"\n{TITLES[part]}")
+        for line in TABLES[part](report.parts[part]):
             print(f"  {line}".rstrip(), flush=True)
         if part == "variety" and assessment.corpus is None:
             print("  nothing to compare with, as there is no --corpus")
     report.draw()
-
-
-class _Report:
-    """The folder with the figures, as they come, and pictures of them."""
-
-    def __init__(self, folder: Path, setup: dict[str, Any], warnings: Sequence[str], *, resume: bool) -> None:
-        self.folder, self.file, self.warnings = folder, folder / REPORT, list(warnings)
-        self.head = {"format": FORMAT, "setup": setup, "warnings": self.warnings}
-        self.parts: dict[str, Any] = {}
-        if resume:
-            self._load(setup)
-        elif self.file.exists():
-            raise ValueError(
-                f"{str(folder)!r} already holds an evaluation: --resume goes on with it, --out names another folder"
-            )
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(f"--out is {str(folder)!r}, a file; expected the name of a folder")
-
-    def open(self) -> None:
-        """Make the folder, and be sure that the figures can be saved there before they are measured."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        check_writable(self.file)
-
-    def _load(self, setup: dict[str, Any]) -> None:
-        try:
-            document = json.loads(self.file.read_bytes())
-        except FileNotFoundError:
-            raise FileNotFoundError(
-                f"{str(self.folder)!r} holds no evaluation to resume: there is no {REPORT} in it"
-            ) from None
-        except ValueError as error:
-            raise ValueError(f"{self.file} is not a report of an evaluation ({error})") from error
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise ValueError(f"{self.file} is not a report of an evaluation")
-        before, started = document["setup"], f"the evaluation in {str(self.folder)!r} was started with"
-        options = before["options"]
-        if changed := [key for key, value in setup["options"].items() if options.get(key) != value]:
-            raise ValueError(f"{started} {', '.join(f'{key} {options.get(key)}' for key in changed)}")
-        if other := [name for name in setup if before.get(name) != setup[name]]:
-            raise ValueError(f"{started} other files: {', '.join(other)}")
-        self.parts = document["parts"]
-
-    def add(self, part: str, result: Result) -> None:
-        """Save what a part found."""
-        from strokesynth.plots import plot_lines
-
-        name = {"legibility": "worst", "legibility_proofread": "worst-proofread"}.get(part)
-        if name is not None and result.sheet:
-            inks, titles = zip(*result.sheet, strict=True)
-            self._save(plot_lines(inks, titles, columns=2, width=14.0), name)
-        self.parts[part] = _plain(result.figures)
-        with atomic_write(self.file) as temporary:
-            document = json.dumps(self.head | {"parts": self.parts}, indent=1)
-            temporary.write_text(document + "\n", encoding="utf-8")
-
-    def draw(self) -> None:
-        """Save the charts of what is there."""
-        from strokesynth.charts import CHARTS
-        from strokesynth.synthesis.synthesizer import DEFAULT_BIAS
-
-        for name, (chart, needed) in CHARTS.items():
-            if self.parts.keys() & set(needed):
-                more = {"default": DEFAULT_BIAS} if name == "bias" else {}
-                self._save(chart(self.parts, **more), name)
-
-    def _save(self, figure: Figure, name: str) -> None:
-        with atomic_write(self.folder / f"{name}.png") as temporary:
-            figure.savefig(temporary)
-
-    def warn(self) -> None:
-        """Say what is to be known about the figures."""
-        for warning in self.warnings:
-            print(f"WARNING: {warning}", flush=True)
 
 
 def _readers(given: Sequence[str] | None, weights: Path) -> dict[str, Path]:
@@ -242,135 +162,9 @@ def _digest(path: str | Path) -> str:
         return hashlib.sha256(file.read()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    """The value as it comes back from JSON, with None for numbers that are not finite."""
-    return json.loads(json.dumps(value), parse_constant=lambda _: None)
-
-
 @contextmanager
 def _bar(what: str, steps: int) -> Iterator[Progress]:
     from tqdm import tqdm
 
     with tqdm(total=steps, desc=what, unit="line", leave=False) as bar:
         yield bar.update
-
-
-# --- tables -----------------------------------------------------------------------------------------------
-
-_TITLES = {
-    "legibility": "Legibility by kind of line, as written",
-    "legibility_proofread": "Legibility by kind of line, proofread",
-    "real": "The same readers on lines that people wrote (held out)",
-    "characters": "Characters, each in its usual company, as written",
-    "characters_proofread": "Characters, each in its usual company, proofread",
-    "bias": "Plain sentences against the bias, not proofread",
-    "variety": "How far apart two writings of a word are, in x-heights",
-    "nats": "Nats of held-out ink",
-    "speed": "Speed",
-}
-
-
-def _legibility(figures: Mapping[str, Any]) -> Iterator[str]:
-    for reader, rows in figures["readers"].items():
-        yield f"read by {reader}"
-        yield _scores_head("")
-        for kind, score in rows.items():
-            yield _scores(kind, score)
-        yield f"{'failed altogether':20}{sum(s['failed'] for s in rows.values()):>61} of {_total(rows)}"
-
-
-def _bias(figures: Mapping[str, Any]) -> Iterator[str]:
-    for reader, rows in figures["readers"].items():
-        yield f"read by {reader}"
-        yield _scores_head("bias")
-        for score in rows:
-            yield _scores(f"{score['bias']:g}", score)
-
-
-def _characters(figures: Mapping[str, Any]) -> Iterator[str]:
-    from strokesynth.assessment import GROUPS
-
-    of = figures["of"]
-    for reader, found in figures["readers"].items():
-        yield f"read by {reader}, {of} writings of each: " + ", ".join(
-            f"{group} {100 * share:.1f} %" for group, share in found["groups"].items()
-        )
-        for group, good in _GOOD.items():
-            weak = sorted(
-                (times / of, c)
-                for c, times in found["recognised"].items()
-                if GROUPS[group](c) and times < good * of
-            )
-            shown = ", ".join(f"{c} {100 * share:.0f}" for share, c in weak)
-            yield f"{group} below {100 * good:.0f} %: {shown or 'none'}"
-    marks = {"": "∅", " ": "␣"}
-    worst = [(marks.get(c["written"], c["written"]), marks.get(c["read"], c["read"]), c["times"])
-             for c in figures["confusions"][:12]]  # fmt: skip
-    yield "most often (∅: nothing): " + ", ".join(f"{a} → {b} {times}" for a, b, times in worst)
-
-
-def _variety(figures: Mapping[str, Any]) -> Iterator[str]:
-    for kind, values in figures["x_heights"].items():
-        yield f"{kind:14}{_between(values, 'mean', 3)}  {figures['pairs'][kind]:5} pairs"
-    for row in figures["ratios"]:
-        yield f"{row['of']} / {row['to']}: {_between(row, 'ratio', 2)}"
-    yield f"words: {' '.join(figures['words']) or 'none that all have often enough'}"
-
-
-def _nats(figures: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{'':20}{'a point':>10}{'a line':>10}{'squared error':>16}{'lines':>8}"
-    for source, row in figures["sources"].items():
-        lines = figures["lines"].get(source, sum(figures["lines"].values()))
-        yield (
-            f"{source:20}{row['nats_per_point']:>10.3f}{row['nats_per_sequence']:>10.1f}"
-            f"{row['squared_error_per_point']:>16.2f}{lines:>8}"
-        )
-
-
-def _speed(figures: Mapping[str, Any]) -> Iterator[str]:
-    for name, rate in figures["points_per_second"].items():
-        yield f"{name}: {rate:,.0f} points/s"
-    page, seconds = figures["page"]["characters"], figures["page"]["seconds"]
-    factor = seconds["proofread"] / seconds["plain"]
-    yield (
-        f"page of {page} characters: {seconds['plain']:.1f} s, proofread {seconds['proofread']:.1f} s "
-        f"({factor:.1f} times)"
-    )
-    yield ", ".join(f"{key} {value}" for key, value in figures["machine"].items())
-
-
-_TABLES = {
-    "legibility": _legibility,
-    "legibility_proofread": _legibility,
-    "real": _legibility,
-    "characters": _characters,
-    "characters_proofread": _characters,
-    "bias": _bias,
-    "variety": _variety,
-    "nats": _nats,
-    "speed": _speed,
-}
-
-
-def _scores_head(first: str) -> str:
-    return f"{first:20}{'CER, %':>22}{'WER, %':>26}{'failed':>13} of lines"
-
-
-def _scores(name: str, score: Mapping[str, Any]) -> str:
-    rates = (_between({k: _times(score[m][k], 100) for k in score[m]}, "rate", 2) for m in ("cer", "wer"))
-    cer, wer = rates
-    return f"{name:20}{cer:>22}{wer:>26}{score['failed']:>13} of {score['lines']}"
-
-
-def _between(values: Mapping[str, Any], name: str, digits: int) -> str:
-    if values[name] is None:
-        return "–"
-    return f"{values[name]:.{digits}f} ({values['low']:.{digits}f} to {values['high']:.{digits}f})"
-
-
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else factor * value
-
-
-def _total(rows: Mapping[str, Any]) -> int:
-    return sum(score["lines"] for score in rows.values())

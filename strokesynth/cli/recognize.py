@@ -13,7 +13,7 @@ from strokesynth._files import atomic_write, check_writable
 from strokesynth.cli._guard import guarded
 
 if TYPE_CHECKING:
-    from strokesynth.evaluation import Evaluation
+    from strokesynth.evaluation.recognition import Evaluation
     from strokesynth.recognition.reading import Reading
     from strokesynth.recognition.recognizer import Recognizer
 
@@ -181,7 +181,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from strokesynth.datasets.corpus import Corpus, spread
-    from strokesynth.evaluation import evaluate
+    from strokesynth.evaluation.recognition import evaluate
     from strokesynth.recognition.recognizer import DEFAULT_BEAM, load_recognizer
 
     if args.report is not None:

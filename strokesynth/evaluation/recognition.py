@@ -11,10 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strokesynth.datasets.corpus import Corpus
-from strokesynth.ink import Ink
-from strokesynth.recognition.reading import Reading
-from strokesynth.recognition.recognizer import Recognizer
-from strokesynth.scoring import (
+from strokesynth.evaluation.metrics import (
     Confusion,
     ErrorRate,
     canonical,
@@ -23,6 +20,9 @@ from strokesynth.scoring import (
     error_rate,
     word_edits,
 )
+from strokesynth.ink import Ink
+from strokesynth.recognition.reading import Reading
+from strokesynth.recognition.recognizer import Recognizer
 
 _LINES = 128  # read at a time, between two movements of the progress bar
 _BINS = (0.0, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)  # of confidence
@@ -56,7 +56,8 @@ class Evaluation:
     """How lines were read.
 
     cer, wer: with intervals by bootstrap over writers. auc: the probability that of two lines, one read without an
-    error and one with, the former has the higher confidence. See `strokesynth.scoring` for what counts as an error.
+    error and one with, the former has the higher confidence. See `strokesynth.evaluation.metrics` for what counts as an
+    error.
     """
 
     lines: int

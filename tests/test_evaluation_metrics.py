@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from strokesynth.scoring import (
+from strokesynth.evaluation.metrics import (
     Confusion,
     Edits,
     canonical,

@@ -1,4 +1,4 @@
-"""Charts of what `strokesynth.assessment` found, as matplotlib Figures made without pyplot.
+"""Charts of what `strokesynth.evaluation.synthesis` found, as matplotlib Figures made without pyplot.
 
 Each takes the parts of a report, `{part: figures}`, of which those that are missing are left out.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from strokesynth import exam
+from strokesynth.evaluation import texts
 from strokesynth.plots import COLORS
 
 Parts = Mapping[str, Mapping[str, Any]]
@@ -45,9 +45,9 @@ def chart_legibility(parts: Parts, *, width: float = 10.0) -> Figure:
     figure, axes = _rows(len(readers), 3.2, width)
     for ax, reader in zip(axes, readers, strict=True):
         for k, (name, label, color) in enumerate(ways):
-            at = np.arange(len(exam.CLASSES)) + (k - (len(ways) - 1) / 2) * 0.38
-            _bars(ax, at, [parts[name]["readers"][reader][kind] for kind in exam.CLASSES], label, color)
-        ticks = list(exam.CLASSES) if ways else []
+            at = np.arange(len(texts.CLASSES)) + (k - (len(ways) - 1) / 2) * 0.38
+            _bars(ax, at, [parts[name]["readers"][reader][kind] for kind in texts.CLASSES], label, color)
+        ticks = list(texts.CLASSES) if ways else []
         if "real" in parts:
             of = parts["real"]["readers"][reader]
             _bars(ax, np.arange(len(of)) + len(ticks), list(of.values()), "written by people", _GREY)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from makers import TINY, save_recognition, save_synthesis
 
-from strokesynth import assessment, scoring
-from strokesynth.cli.evaluate import REPORT, evaluate_main
+from strokesynth.cli.evaluate import evaluate_main
+from strokesynth.evaluation import metrics, synthesis
+from strokesynth.evaluation.report import REPORT
 from strokesynth.recognition import recognizer
 from strokesynth.synthesis import synthesizer
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
     """Intervals need not be exact here, and take most of the time."""
-    monkeypatch.setattr(scoring, "RESAMPLES", 50)
+    monkeypatch.setattr(metrics, "RESAMPLES", 50)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def evaluate(weights, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(recognizer, "WEIGHTS", weights)
     monkeypatch.setattr(synthesizer, "WEIGHTS", weights)
-    monkeypatch.setattr(assessment, "QUICK", TINY)
+    monkeypatch.setattr(synthesis, "QUICK", TINY)
 
     def call(*arguments, quick=True):
         try:
@@ -112,13 +113,13 @@ def test_ctrl_c_and_resume(evaluate, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr(assessment.Assessment, "characters", interrupted)
+        context.setattr(synthesis.Assessment, "characters", interrupted)
         status, _, err = evaluate(*arguments)
     assert status == 130 and "--resume goes on" in err
     assert list(report()["parts"]) == ["bias"]
 
     with monkeypatch.context() as context:
-        context.setattr(assessment.Assessment, "bias", interrupted)  # is not measured again
+        context.setattr(synthesis.Assessment, "bias", interrupted)  # is not measured again
         status, out, _ = evaluate(*arguments, "--resume")
     assert status == 0 and report() == report("whole")
     assert "Plain sentences against the bias" in out and Path("runs/evaluation/bias.png").exists()

@@ -13,11 +13,11 @@ from strokesynth import Ink
 from strokesynth.cli import main, recognize_main
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
+from strokesynth.evaluation.metrics import character_edits
 from strokesynth.ink.normalize import normalize
 from strokesynth.recognition import recognizer
 from strokesynth.recognition.language_model import LanguageModel
 from strokesynth.recognition.recognizer import load_recognizer
-from strokesynth.scoring import character_edits
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -236,7 +236,7 @@ def test_script_and_command(weights, tmp_path, capsys):
 
 
 def test_ranking_of_confidences():
-    from strokesynth.evaluation import _auc
+    from strokesynth.evaluation.recognition import _auc
 
     rng = np.random.default_rng(0)
     high, low = rng.integers(0, 9, 40) + 1.0, rng.integers(0, 9, 30) + 0.0

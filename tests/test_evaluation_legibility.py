@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from makers import save_recognition, save_synthesis
 
-from strokesynth import Ink, legibility
-from strokesynth.legibility import Legibility, kind_of, read, recognised, worst, write
+from strokesynth import Ink
+from strokesynth.evaluation import legibility
+from strokesynth.evaluation.legibility import Legibility, kind_of, read, recognised, worst, write
 from strokesynth.recognition.recognizer import load_recognizer
 from strokesynth.synthesis.synthesizer import SynthesisError, load_synthesizer
 

@@ -19,17 +19,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from strokesynth import exam, variety
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
-from strokesynth.evaluation import read_corpus
+from strokesynth.evaluation import texts as test_texts
+from strokesynth.evaluation import variety
+from strokesynth.evaluation.legibility import (
+    Legibility,
+    Progress,
+    has_extent,
+    kind_of,
+    read,
+    recognised,
+    worst,
+    write,
+)
+from strokesynth.evaluation.metrics import confusions
+from strokesynth.evaluation.recognition import read_corpus
+from strokesynth.evaluation.variety import Writing
 from strokesynth.ink import Ink
-from strokesynth.legibility import Legibility, Progress, has_extent, kind_of, read, recognised, worst, write
 from strokesynth.recognition.recognizer import Recognizer
-from strokesynth.scoring import confusions
 from strokesynth.synthesis.style import styles
 from strokesynth.synthesis.synthesizer import Synthesizer
 from strokesynth.training.synthesis_task import HandwritingTask
-from strokesynth.variety import Writing
 
 GROUPS = {
     "letters": str.isalpha,
@@ -59,7 +69,7 @@ class Options:
     seed: int = 0
     lines: int = 200  # of each class
     per_character: int = 50
-    characters: str = exam.CHARACTERS
+    characters: str = test_texts.CHARACTERS
     biases: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
     writings: int = 4  # of each line of `variety.LINES` in each style, and three times as many without one
     styles: tuple[str, ...] = ()  # for the variety; none stands for all bundled ones
@@ -148,7 +158,9 @@ class Assessment:
 
     def legibility(self, *, proofread: bool) -> Result:
         """How each class of lines is read at the default bias; and the worst of them."""
-        texts = {kind: exam.lines(kind, self.options.lines, self.options.seed) for kind in exam.CLASSES}
+        texts = {
+            kind: test_texts.lines(kind, self.options.lines, self.options.seed) for kind in test_texts.CLASSES
+        }
         flat = [text for of in texts.values() for text in of]
         kinds = [kind for kind, of in texts.items() for _ in of]
         inks, readings = self._write_and_read(
@@ -206,7 +218,7 @@ class Assessment:
     def characters(self, *, proofread: bool) -> Result:
         """How often each character is recognised in its usual company."""
         of = self.options
-        places = [p for c in of.characters for p in exam.places(c, of.per_character, of.seed)]
+        places = [p for c in of.characters for p in test_texts.places(c, of.per_character, of.seed)]
         texts = {"characters": [p.text for p in places]}
         what = "proofread characters" if proofread else "characters"
         _, readings = self._write_and_read(what, texts, proofread=proofread)
@@ -222,7 +234,7 @@ class Assessment:
             }
             found[name] = {"recognised": table, "groups": groups}
         main = next(iter(readings.values()))
-        company = {c: exam.company(c) for c in of.characters}
+        company = {c: test_texts.company(c) for c in of.characters}
         return Result(
             {
                 "of": of.per_character,
@@ -234,7 +246,7 @@ class Assessment:
 
     def bias(self) -> Result:
         """How plain sentences are read at each bias, without proofreading; the same sentences every time."""
-        texts = {"sentences": exam.lines("sentences", self.options.lines, self.options.seed)}
+        texts = {"sentences": test_texts.lines("sentences", self.options.lines, self.options.seed)}
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in self.readers}
         for bias in self.options.biases:
             _, readings = self._write_and_read(f"bias {bias:g}", texts, bias=bias)
@@ -315,9 +327,9 @@ class Assessment:
         Medians after a warm-up; of a page once, with and without proofreading.
         """
         of, write_lines = self.options, self.synthesizer.write_lines
-        texts = sorted(exam.lines("sentences", 400, of.seed), key=lambda t: (abs(len(t) - 40), t))[:32]
+        texts = sorted(test_texts.lines("sentences", 400, of.seed), key=lambda t: (abs(len(t) - 40), t))[:32]
         page, length = "", _PAGE if of.rounds > 1 else _PAGE // 6
-        for text in exam.lines("sentences", 100, of.seed + 1):
+        for text in test_texts.lines("sentences", 100, of.seed + 1):
             page = f"{page} {text}".strip() if len(page) < length else page
         rates: dict[str, list[float]] = {"one line": [], "32 lines": []}
         pages = {}

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from makers import TINY, save_recognition, save_synthesis
 
-from strokesynth import Ink, charts, exam, scoring
+from strokesynth import Ink
 from strokesynth.alphabet import Alphabet
-from strokesynth.assessment import QUICK, Assessment, Options
 from strokesynth.cli.evaluate import SECTIONS
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
+from strokesynth.evaluation import charts, metrics
+from strokesynth.evaluation import texts as test_texts
+from strokesynth.evaluation.synthesis import QUICK, Assessment, Options
 from strokesynth.recognition.recognizer import load_recognizer
 from strokesynth.synthesis.synthesizer import load_synthesizer
 from strokesynth.training.synthesis_task import HandwritingTask
@@ -48,7 +50,7 @@ class Blind:
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
     """Intervals need not be exact here, and take most of the time."""
-    monkeypatch.setattr(scoring, "RESAMPLES", 50)
+    monkeypatch.setattr(metrics, "RESAMPLES", 50)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +81,8 @@ def test_every_part_belongs_to_a_section():
 
 def test_legibility_of_every_kind_and_reader():
     figures, sheet = assess("legibility")
-    for kind in exam.CLASSES:
-        lines = exam.lines(kind, 3, 0)
+    for kind in test_texts.CLASSES:
+        lines = test_texts.lines(kind, 3, 0)
         length = sum(map(len, lines))
         score = figures["readers"]["main"][kind]
         wrong = sum(not line.endswith("~") for line in lines) + sum(line[:-1].count("#") for line in lines)
@@ -97,13 +99,13 @@ def test_legibility_of_every_kind_and_reader():
 def test_proofreading_is_asked_for():
     figures, _ = assess("legibility_proofread", options=replace(TINY, lines=30))
     rates = {kind: score["cer"]["edits"] for kind, score in figures["readers"]["main"].items()}
-    marks = {kind: "".join(exam.lines(kind, 30, 0)).count("#") for kind in exam.CLASSES}
+    marks = {kind: "".join(test_texts.lines(kind, 30, 0)).count("#") for kind in test_texts.CLASSES}
     assert rates == marks and marks["soup"] > 0
 
 
 def test_characters():
     figures, _ = assess("characters")
-    of = {c: [p for p in exam.places(c, 2, 0)] for c in TINY.characters}
+    of = {c: [p for p in test_texts.places(c, 2, 0)] for c in TINY.characters}
     expected = {c: sum(p.at < len(p.text) - 1 and c != "#" for p in of[c]) for c in TINY.characters}
     assert figures["readers"]["main"]["recognised"] == expected
     assert figures["readers"]["main"]["groups"]["marks"] == 0.0
@@ -179,7 +181,7 @@ def test_variety_and_charts(tmp_path, corpus):
         assert (tmp_path / f"{name}.png").stat().st_size > 5000
     bars = charts.chart_legibility(parts).axes
     assert len(bars) == 2 and len(bars[0].patches) == 5 + 5 + 3
-    rates = [parts["legibility"]["readers"]["main"][kind]["cer"]["rate"] for kind in exam.CLASSES]
+    rates = [parts["legibility"]["readers"]["main"][kind]["cer"]["rate"] for kind in test_texts.CLASSES]
     np.testing.assert_allclose([p.get_height() for p in bars[0].patches[:5]], 100 * np.array(rates))
 
 

@@ -16,9 +16,9 @@ from typing import Any, TypeGuard
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from strokesynth.evaluation.metrics import ErrorRate, canonical, character_edits, error_rate, word_edits
 from strokesynth.ink import Ink
 from strokesynth.recognition.recognizer import Recognizer
-from strokesynth.scoring import ErrorRate, canonical, character_edits, error_rate, word_edits
 from strokesynth.synthesis.style import Style
 from strokesynth.synthesis.synthesizer import SynthesisError, Synthesizer
 
@@ -100,7 +100,7 @@ def read(recognizer: Recognizer, inks: Sequence[Ink | None], *, progress: Progre
 
 @dataclass(frozen=True)
 class Legibility:
-    """How some lines were read. See `strokesynth.scoring` for what counts as an error, and `FAILED`."""
+    """How some lines were read. See `strokesynth.evaluation.metrics` for what counts as an error, and `FAILED`."""
 
     lines: int
     cer: ErrorRate
@@ -111,7 +111,7 @@ class Legibility:
     def of(
         cls, texts: Sequence[str], readings: Sequence[str], groups: Sequence[Hashable] | None = None
     ) -> Legibility:
-        """From texts and what was read; `groups` are whose lines they are, see `scoring.error_rate`."""
+        """From texts and what was read; `groups` are whose lines they are, see `metrics.error_rate`."""
         characters, words = character_edits(texts, readings), word_edits(texts, readings)
         return cls(
             len(texts),

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from strokesynth import Ink, variety
+from strokesynth import Ink
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
+from strokesynth.evaluation import variety
+from strokesynth.evaluation.variety import Writing, compare, cut, difference, lines_of_people, pairs, shape
 from strokesynth.recognition.reading import ReadCharacter
-from strokesynth.variety import Writing, compare, cut, difference, lines_of_people, pairs, shape
 
 
 def warped(a, b):
