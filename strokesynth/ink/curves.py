@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_banded
 
 CORNER = np.deg2rad(120.0)  # where a stroke turns by more, its curve has a corner
 DOT = 0.01  # length of a dot in x-heights; many programs do not draw a line of length 0
@@ -53,6 +52,8 @@ def _second_derivatives(
     h[i-1] s[i-1] + 2 (h[i-1] + h[i]) s[i] + h[i] s[i+1] = 6 (velocity[i] - velocity[i-1]);
     at all others s = 0.
     """
+    from scipy.linalg import solve_banded  # SciPy is slow to import, and not all who read ink draw it
+
     bands = np.zeros((3, len(h) + 1))  # row 0 above, row 1 on, row 2 below the diagonal
     bands[1] = 1.0
     bands[0, 2:] = np.where(free, h[1:], 0.0)

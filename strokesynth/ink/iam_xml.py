@@ -1,10 +1,12 @@
-"""The strokes in a line of IAM-OnDB, in the XML of its whiteboard."""
+"""Ink in .xml files: text lines of IAM-OnDB, in the XML of its whiteboard, and InkML."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from strokesynth._xml import scan
+from strokesynth._xml import local_name, parse, scan
+from strokesynth.ink import inkml
+from strokesynth.ink.ink import Ink
 
 
 def parse_strokes(xml: bytes) -> list[np.ndarray]:
@@ -25,3 +27,19 @@ def parse_strokes(xml: bytes) -> list[np.ndarray]:
         raise ValueError(f"a Point without {error}") from error
     points = np.array(values, dtype=np.float32).reshape(-1, 2)
     return [stroke for stroke in np.split(points, starts)[1:] if len(stroke)]
+
+
+def decode(data: bytes) -> Ink:
+    """The ink in an .xml file, which may be InkML or a line of IAM-OnDB: the root element tells.
+
+    Raises ValueError on other XML, and as `inkml.decode` and `parse_strokes`.
+    """
+    root = parse(data)
+    if local_name(root) == "ink":
+        return inkml.from_element(root)
+    if local_name(root) == "WhiteboardCaptureSession":
+        return Ink.from_strokes(parse_strokes(data))
+    raise ValueError(
+        f"ink in an .xml file is InkML (<ink>) or a line of IAM-OnDB (<WhiteboardCaptureSession>), "
+        f"not <{local_name(root)}>"
+    )

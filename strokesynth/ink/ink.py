@@ -13,16 +13,16 @@ Two forms of the same thing are used throughout the package:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from strokesynth._files import atomic_write, check_writable
-from strokesynth._xml import local_name, parse
+from strokesynth._files import atomic_write
+from strokesynth.ink.files import decoder, encoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +177,8 @@ class Ink:
         return f"<Ink {text}{len(self.strokes)} strokes, {self.n_points} points>"
 
     def _repr_svg_(self) -> str:
-        from strokesynth.ink.svg import to_svg
-
-        return to_svg(self)
+        # Without the XML declaration on its first line, which has no place within a page of HTML.
+        return encoder("ink.svg")(self).decode().partition("\n")[2].rstrip("\n")
 
     # --- files -----------------------------------------------------------------------------------
 
@@ -192,7 +191,7 @@ class Ink:
         The file appears whole or not at all, and the same ink gives the same bytes.
         Raises ValueError on an unknown suffix or an unwritable place, FileNotFoundError where the folder is missing.
         """
-        data = _by_suffix(path, _encoders(), "written to")(self, **options)
+        data = encoder(path)(self, **options)
         with atomic_write(path) as temporary:
             temporary.write_bytes(data)
 
@@ -210,7 +209,7 @@ class Ink:
         Raises ValueError, naming the file, on an unknown suffix, contents that are not such ink or a file that may
         not be read; FileNotFoundError where there is none.
         """
-        decode = _by_suffix(path, _decoders(), "read from")
+        decode = decoder(path)
         try:
             data = Path(path).read_bytes()
         except FileNotFoundError:
@@ -224,68 +223,6 @@ class Ink:
 
 
 # --- helpers -----------------------------------------------------------------------------------------
-
-T = TypeVar("T")
-Encode = Callable[..., bytes]
-Decode = Callable[[bytes], Ink]
-
-
-def _encoders() -> dict[str, Encode]:
-    """How ink is written to each suffix."""
-    from strokesynth.ink import inkml, raster, svg
-    from strokesynth.ink.json_npz import to_json, to_npz
-
-    return {
-        ".svg": svg.encode,
-        ".png": raster.to_png,
-        ".pdf": raster.to_pdf,
-        ".inkml": inkml.encode,
-        ".json": to_json,
-        ".npz": to_npz,
-    }
-
-
-def _decoders() -> dict[str, Decode]:
-    """How ink is read from each suffix."""
-    from strokesynth.ink import inkml, svg
-    from strokesynth.ink.json_npz import from_json, from_npz
-
-    return {
-        ".svg": svg.decode,
-        ".inkml": inkml.decode,
-        ".xml": _from_xml,
-        ".json": from_json,
-        ".npz": from_npz,
-    }
-
-
-def _from_xml(data: bytes) -> Ink:
-    """The ink in an .xml file, which may be InkML or a line of IAM-OnDB."""
-    from strokesynth.ink import inkml
-    from strokesynth.ink.iam_xml import parse_strokes
-
-    root = parse(data)
-    if local_name(root) == "ink":
-        return inkml.from_element(root)
-    if local_name(root) == "WhiteboardCaptureSession":
-        return Ink.from_strokes(parse_strokes(data))
-    raise ValueError(
-        f"ink in an .xml file is InkML (<ink>) or a line of IAM-OnDB (<WhiteboardCaptureSession>), "
-        f"not <{local_name(root)}>"
-    )
-
-
-def check_output(path: str | os.PathLike[str]) -> None:
-    """Raise what `Ink.save` would for this path, before there is ink: long work calls it first."""
-    _by_suffix(path, _encoders(), "written to")
-    check_writable(path)
-
-
-def _by_suffix(path: str | os.PathLike[str], table: dict[str, T], what: str) -> T:
-    suffix = Path(path).suffix.lower()
-    if suffix not in table:
-        raise ValueError(f"{path}: ink can be {what} {', '.join(table)}; the suffix here is {suffix!r}")
-    return table[suffix]
 
 
 def _strokes(given: Iterable[ArrayLike]) -> tuple[NDArray[np.float32], ...]:
