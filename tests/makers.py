@@ -17,6 +17,7 @@ from strokesynth.evaluation.synthesis import Options
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 from strokesynth.nn.weights import save_weights
+from strokesynth.recognition.features import FEATURES
 
 
 def synthesis_network(advance=0.3):
@@ -45,7 +46,8 @@ def save_prediction(path: Path) -> Path:
 
 def save_recognition(path: Path) -> Path:
     torch.manual_seed(0)
-    network = RecognitionNetwork(RecognitionConfig(hidden_size=16, layers=2, heads=2, front_size=8)).eval()
+    config = RecognitionConfig(features=FEATURES, hidden_size=16, layers=2, heads=2, front_size=8)
+    network = RecognitionNetwork(config).eval()
     with torch.no_grad():
         # So that it says something, and something else at each place, though nothing sensible.
         network.fine.weight *= 3

@@ -19,7 +19,8 @@ from strokesynth.recognition.features import FEATURES
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    net = RecognitionNetwork(RecognitionConfig(hidden_size=16, layers=2, heads=2, front_size=8)).eval()
+    config = RecognitionConfig(features=FEATURES, hidden_size=16, layers=2, heads=2, front_size=8)
+    net = RecognitionNetwork(config).eval()
     net.feature_mean.normal_()
     net.feature_std.uniform_(0.5, 2.0)
     return net
@@ -115,4 +116,4 @@ def test_dropout_leaves_out_whole_channels_and_keeps_the_mean():
 )
 def test_bad_configurations(options):
     with pytest.raises(ValueError, match="|".join(options)):
-        RecognitionConfig(**options)
+        RecognitionConfig(features=FEATURES, **options)

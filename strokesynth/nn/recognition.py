@@ -10,27 +10,26 @@ dot that was put on it at the end of the word. Its positions are the pen's, not 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from strokesynth.recognition.features import FEATURES
 
 
 @dataclass(frozen=True)
 class RecognitionConfig:
     """Architecture of the recognition network; `alphabet_size` counts the blank of CTC, code 0.
 
-    Layers of `hidden_size`, half of it in each direction; attention comes after half of the layers.
+    `features` is the number of features of a row of the input; it has no default, since the network does not know what
+    they are. Layers of `hidden_size`, half of it in each direction; attention comes after half of the layers.
     """
 
     hidden_size: int = 256
     layers: int = 4
     heads: int = 4
     front_size: int = 96
-    features: int = FEATURES
+    features: int = field(kw_only=True)
     alphabet_size: int = 96
     dropout: float = 0.1
 

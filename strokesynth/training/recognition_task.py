@@ -19,7 +19,7 @@ from strokesynth.nn.ctc import focal_ctc_loss
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
 from strokesynth.nn.weights import save_weights
 from strokesynth.recognition.decoding import greedy_batch
-from strokesynth.recognition.features import trace_points
+from strokesynth.recognition.features import FEATURES, trace_points
 from strokesynth.training.augmentation import augment
 
 _POOL = 4000  # samples within which an epoch's batches are sorted by length
@@ -57,7 +57,7 @@ class RecognitionTask:
         if corpus.task != "recognition":
             raise ValueError(f"this corpus is for {corpus.task}: make one with --task recognition")
         self.alphabet, self.corpus, self.batch_size, self.seed = Alphabet(), corpus, batch_size, seed
-        self.network = RecognitionNetwork(RecognitionConfig(**dict(config or {})))
+        self.network = RecognitionNetwork(RecognitionConfig(**{"features": FEATURES, **(config or {})}))
         self.focus = focus
         if unknown := set(repeats or {}) - set(corpus.sources):
             raise ValueError(
