@@ -11,7 +11,7 @@ from makers import Typewriter
 from PIL import Image
 
 from strokesynth import Ink
-from strokesynth.page.drawing import SheetOptions, draw_sheet, to_png, to_svg
+from strokesynth.page.drawing import SheetOptions, to_png, to_svg
 from strokesynth.synthesis import pages as pages_module
 from strokesynth.synthesis.pages import write_page
 
@@ -46,7 +46,7 @@ def ends_of(strokes):
 
 def test_svg_is_of_true_size_with_layers(pages):
     sheet = pages["ruled"][0]
-    root = ET.fromstring(to_svg(draw_sheet(sheet)))
+    root = ET.fromstring(to_svg(sheet.draw()))
     assert root.attrib["width"] == "61.3mm" and root.attrib["height"] == "47.5mm"
     assert root.attrib["viewBox"] == "0 0 61.3 47.5"
     assert root.find(f"{SVG}title").text == sheet.text
@@ -59,7 +59,7 @@ def test_svg_is_of_true_size_with_layers(pages):
 
 def test_svg_has_an_open_path_for_each_stroke_in_order(pages):
     for sheet in pages["ruled"]:
-        root = ET.fromstring(to_svg(draw_sheet(sheet)))
+        root = ET.fromstring(to_svg(sheet.draw()))
         paths = root.findall(f"{SVG}g[@id='layer1']/{SVG}path")
         found = [numbers(path.get("d")).reshape(-1, 2)[[0, -1]] for path in paths]
         np.testing.assert_allclose(found, ends_of(sheet.strokes), atol=6e-4)
@@ -68,7 +68,7 @@ def test_svg_has_an_open_path_for_each_stroke_in_order(pages):
 
 def test_svg_has_the_rules(pages):
     sheet = pages["ruled"][1]
-    root = ET.fromstring(to_svg(draw_sheet(sheet)))
+    root = ET.fromstring(to_svg(sheet.draw()))
     paths = root.findall(f"{SVG}g[@id='layer2']/{SVG}path")
     expected = np.concatenate([sheet.paper.rules(), sheet.paper.margin_rule(2)])
     np.testing.assert_allclose([numbers(path.get("d")).reshape(2, 2) for path in paths], expected, atol=6e-4)
@@ -77,7 +77,7 @@ def test_svg_has_the_rules(pages):
 
 def test_rules_can_be_left_out(pages):
     layers = [
-        [g.get("id") for g in ET.fromstring(to_svg(draw_sheet(sheet, **options))).findall(f"{SVG}g")]
+        [g.get("id") for g in ET.fromstring(to_svg(sheet.draw(**options))).findall(f"{SVG}g")]
         for sheet, options in ((pages["ruled"][0], {"rules": False}), (pages["blank"][0], {}))
     ]
     assert layers == [["layer1"], ["layer1"]]
@@ -85,7 +85,7 @@ def test_rules_can_be_left_out(pages):
 
 def test_look(pages):
     look = {"color": "navy", "stroke_width_mm": 0.5, "rule_color": "#abc", "background": "white"}
-    root = ET.fromstring(to_svg(draw_sheet(pages["ruled"][0], **look)))
+    root = ET.fromstring(to_svg(pages["ruled"][0].draw(**look)))
     writing, rules = (root.find(f"{SVG}g[@id='layer{k}']") for k in (1, 2))
     assert writing.get("stroke") == "#000080" and writing.get("stroke-width") == "0.5"
     assert rules[0].get("stroke") == "#aabbcc" and root.find(f"{SVG}rect").get("fill") == "#ffffff"
@@ -102,7 +102,7 @@ def test_dots_are_drawn():
         def write_lines(self, texts, **options):
             return [Ink.from_strokes([[[0.2, -0.1]]], text, [[0]]) for text in texts]
 
-    drawing = draw_sheet(write_page(Dots(), ".", style=object(), seed=1)[0])
+    drawing = write_page(Dots(), ".", style=object(), seed=1)[0].draw()
     (dot,) = drawing.curves
     assert 0.01 < np.ptp(dot[..., 0]) < 0.05
 
@@ -164,7 +164,7 @@ def test_pdf_is_the_same_every_time(pages, tmp_path):
 
 def test_png_shows_what_is_drawn_where_it_is(pages):
     sheet = pages["blank"][0]
-    picture = Image.open(io.BytesIO(to_png(draw_sheet(sheet, background="#ffffff"), dpi=254)))
+    picture = Image.open(io.BytesIO(to_png(sheet.draw(background="#ffffff"), dpi=254)))
     assert picture.size == (613, 475)
     dark = np.argwhere(np.asarray(picture.convert("L")) < 128)[:, ::-1] / 10  # mm
     points = np.concatenate(sheet.strokes)
@@ -174,7 +174,7 @@ def test_png_shows_what_is_drawn_where_it_is(pages):
 
 
 def test_png_has_rules_and_no_background(pages):
-    picture = Image.open(io.BytesIO(to_png(draw_sheet(pages["ruled"][0], rule_width_mm=0.5), dpi=254)))
+    picture = Image.open(io.BytesIO(to_png(pages["ruled"][0].draw(rule_width_mm=0.5), dpi=254)))
     y = int(pages["ruled"][0].paper.rules()[-1, 0, 1] * 10)
     assert picture.getpixel((600, y)) == (0xB4, 0xC3, 0xDA, 255)
     assert picture.getpixel((600, y - 20))[3] == 0

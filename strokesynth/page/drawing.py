@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,8 @@ from strokesynth.ink.curves import beziers
 from strokesynth.ink.drawing import hex_color
 from strokesynth.ink.raster import MAX_PIXELS, MM_PER_INCH, path
 from strokesynth.ink.svg import NAMESPACE, path_data
-
-if TYPE_CHECKING:
-    from strokesynth.page.page import Sheet
+from strokesynth.page.layout import PlacedLine
+from strokesynth.page.paper import Paper
 
 INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 
@@ -74,19 +74,23 @@ class SheetDrawing:
     title: str
 
 
-def draw_sheet(sheet: Sheet, **options: Any) -> SheetDrawing:
-    """The drawing of a sheet; options are the fields of `SheetOptions`. Raises ValueError on others."""
+def draw_sheet(
+    paper: Paper, number: int, lines: Iterable[PlacedLine], title: str, **options: Any
+) -> SheetDrawing:
+    """The drawing of sheet `number`, from 1, of this paper with these lines on it.
+
+    options are the fields of `SheetOptions`. Raises ValueError on others.
+    """
     look = SheetOptions.of(options)
-    paper = sheet.paper
-    kinds = ((look.rule_color, paper.rules()), (look.margin_color, paper.margin_rule(sheet.number)))
-    rules = tuple((color, lines) for color, lines in kinds if look.rules and len(lines))
+    kinds = ((look.rule_color, paper.rules()), (look.margin_color, paper.margin_rule(number)))
+    rules = tuple((color, rule) for color, rule in kinds if look.rules and len(rule))
     curves = tuple(
         # In x-heights, where a dot has its length.
         beziers(stroke) * line.x_height + (line.left, line.baseline)
-        for line in sheet.lines
+        for line in lines
         for stroke in line.ink.strokes
     )
-    return SheetDrawing(paper.width, paper.height, rules, curves, look, sheet.text)
+    return SheetDrawing(paper.width, paper.height, rules, curves, look, title)
 
 
 def to_svg(drawing: SheetDrawing, *, declare: bool = False) -> str:

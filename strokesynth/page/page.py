@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from strokesynth._files import atomic_write, check_writable
 from strokesynth.ink import Ink
+from strokesynth.page.drawing import SheetDrawing, SheetOptions, draw_sheet, to_png, to_svg
 from strokesynth.page.layout import PlacedLine
 from strokesynth.page.paper import Paper
+from strokesynth.page.pdf import write_pdf
 
-if TYPE_CHECKING:
-    from strokesynth.page.drawing import SheetDrawing
 _WHOLE = (".pdf",)  # formats that hold all sheets in one file
 _DRAWN = (".svg", ".png", *_WHOLE)
 _INK = (".inkml", ".json", ".npz")
@@ -59,10 +59,12 @@ class Sheet:
             start += len(line.text) + 1
         return Ink.from_strokes([(s - origin) / self.x_height for s in self.strokes], self.text, characters)
 
-    def _repr_svg_(self) -> str:
-        from strokesynth.page.drawing import draw_sheet, to_svg
+    def draw(self, **options: Any) -> SheetDrawing:
+        """The sheet as a drawing; options are the fields of `SheetOptions`. Raises ValueError on others."""
+        return draw_sheet(self.paper, self.number, self.lines, self.text, **options)
 
-        return to_svg(draw_sheet(self, background="#ffffff"))
+    def _repr_svg_(self) -> str:
+        return to_svg(self.draw(background="#ffffff"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,26 +119,23 @@ class Page:
         )
 
     def _save_drawings(self, path: Path, suffix: str, dpi: float, options: dict[str, Any]) -> list[Path]:
-        from strokesynth.page.drawing import SheetOptions, draw_sheet, to_png, to_svg
-
         SheetOptions.of(options)
         if suffix == ".pdf":
-            from strokesynth.page.pdf import write_pdf
 
             def all_sheets() -> Iterator[SheetDrawing]:
-                return (draw_sheet(sheet, **options) for sheet in self)
+                return (sheet.draw(**options) for sheet in self)
 
             return _write_all([path], lambda file, _: write_pdf(file, all_sheets()))
         if suffix == ".png":
             return _write_all(
                 self._paths(path),
                 lambda file, k: file.write_bytes(
-                    to_png(draw_sheet(self[k], **{"background": "#ffffff", **options}), dpi)
+                    to_png(self[k].draw(**{"background": "#ffffff", **options}), dpi)
                 ),
             )
         return _write_all(
             self._paths(path),
-            lambda file, k: file.write_text(to_svg(draw_sheet(self[k], **options), declare=True), "utf-8"),
+            lambda file, k: file.write_text(to_svg(self[k].draw(**options), declare=True), "utf-8"),
         )
 
     def _paths(self, path: Path) -> list[Path]:
