@@ -6,7 +6,7 @@ import math
 import operator
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Protocol, get_args
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from strokesynth.synthesis.style import Style, styles
 if TYPE_CHECKING:
     from strokesynth.alphabet import Alphabet
     from strokesynth.synthesis.proofread import Proofreader
-    from strokesynth.synthesis.synthesizer import Synthesizer
 
 PIECE = 40
 """Characters written in one go, about: many short pieces at once are faster than few long ones."""
@@ -30,8 +29,35 @@ _BATCH = 64
 _PRIMER = "the quick brown fox jumps over"  # chooses a hand where there is no style
 
 
+class LineWriter(Protocol):
+    """What writes the lines of a page, as `Synthesizer` does: see its methods of these names."""
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The characters that can be written."""
+
+    def proofreader(
+        self, proofread: bool | Proofreader, candidates: int | None = None, limit: float | None = None
+    ) -> Proofreader | None:
+        """The reader that is meant by these arguments; None where nothing is proofread."""
+
+    def write(self, text: str, *, bias: float | None = None, seed: int | None = None) -> Ink:
+        """The text on one line."""
+
+    def write_lines(
+        self,
+        texts: Sequence[str],
+        *,
+        bias: float | None = None,
+        style: str | Style | Ink | None = None,
+        seed: int | None = None,
+        proofread: bool | Proofreader = False,
+    ) -> list[Ink]:
+        """Each text on a line of its own."""
+
+
 def write_page(
-    synthesizer: Synthesizer,
+    synthesizer: LineWriter,
     text: str | Sequence[str | Paragraph],
     *,
     paper: str | tuple[float, float] = "A4",
@@ -140,7 +166,7 @@ def _spelled(passages: Sequence[Passage], alphabet: Alphabet, on_unsupported: On
 
 
 def _hand(
-    synthesizer: Synthesizer,
+    synthesizer: LineWriter,
     style: str | Style | Ink | None,
     bias: float | None,
     entropy: np.random.SeedSequence,
@@ -155,7 +181,7 @@ def _hand(
 
 
 def _write_words(
-    synthesizer: Synthesizer,
+    synthesizer: LineWriter,
     passages: Sequence[Passage],
     hand: str | Style | Ink,
     bias: float | None,

@@ -19,6 +19,7 @@ from strokesynth.ink import Ink
 from strokesynth.nn.sampling import SampledLine, sample_freely, sample_lines
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
 from strokesynth.nn.weights import Weights, load_weights
+from strokesynth.synthesis.pages import write_page
 from strokesynth.synthesis.pieces import (
     Line,
     Piece,
@@ -146,8 +147,6 @@ class Synthesizer:
 
     def write_page(self, text: str | Sequence[str | Paragraph], **options: Any) -> Page:
         """The text on pages of paper, all in one hand: see `strokesynth.synthesis.pages.write_page` for the options."""
-        from strokesynth.synthesis.pages import write_page
-
         return write_page(self, text, **options)
 
     def trace(
