@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from strokesynth._checks import whole
 from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
 from strokesynth.ink.lines import is_page, split_rows
@@ -307,8 +308,7 @@ class _Decoding(NamedTuple):
             ("beam", 1 if beam is None else beam, 1),
             ("alternatives", alternatives, 0),
         ):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-                raise ValueError(f"{name} is {value!r}; expected a whole number of at least {least}")
+            whole(name, value, least=least)
         if weight is not None and not (math.isfinite(weight) and weight >= 0):
             raise ValueError(f"weight is {weight!r}; expected a number of at least 0")
         if not isinstance(language_model, (bool, LanguageModel)):

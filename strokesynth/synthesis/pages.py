@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, get_args
 
 import numpy as np
 
+from strokesynth._checks import seed_sequence
 from strokesynth.ink import Ink
 from strokesynth.ink.words import Word, even_gaps, split_words
 from strokesynth.page.layout import Layout, Paragraph, Passage, lay_out, read_passages, vary
@@ -123,7 +123,7 @@ def write_page(
     )
     passages = _spelled(read_passages(text, layout), synthesizer.alphabet, on_unsupported)
     layout.check_room(passages, sheet_paper)
-    hands, pieces, human = _entropy(seed).spawn(3)
+    hands, pieces, human = seed_sequence(seed).spawn(3)
     hand = _hand(synthesizer, style, bias, hands)
     reader = synthesizer.proofreader(proofread, candidates, limit) or False
     words = _write_words(synthesizer, passages, hand, bias, reader, pieces, progress)
@@ -228,10 +228,3 @@ def cut_pieces(words: Sequence[str], length: int) -> list[str]:
     number = np.ceil(ends / ends[-1] * count)
     bounds = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(words)]
     return [" ".join(words[a:b]) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
-
-
-def _entropy(seed: int | None) -> np.random.SeedSequence:
-    try:
-        return np.random.SeedSequence(seed if seed is None else operator.index(seed))
-    except (TypeError, ValueError):
-        raise ValueError(f"seed is {seed!r}; expected a whole number of at least 0") from None

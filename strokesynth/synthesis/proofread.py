@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from strokesynth._checks import whole
 from strokesynth.ink import Ink
 from strokesynth.ink.words import Word, even_gaps, join, split_words, word_spans
 from strokesynth.recognition.decoding import align_batch
@@ -55,9 +56,8 @@ class Proofreader:
         """Keep what is needed for judging."""
         if isinstance(limit, bool) or not (math.isfinite(limit) and limit >= 0):
             raise ValueError(f"limit is {limit!r}; expected a number of nats a character of at least 0")
-        if isinstance(candidates, bool) or not isinstance(candidates, int) or candidates < 1:
-            raise ValueError(f"candidates is {candidates!r}; expected a whole number of at least 1")
-        self._given, self.limit, self.candidates = recognizer, limit, candidates
+        self._given, self.limit = recognizer, limit
+        self.candidates = whole("candidates", candidates, least=1)
 
     @cached_property
     def recognizer(self) -> Recognizer:

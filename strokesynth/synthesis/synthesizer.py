@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-import operator
 import os
 from collections.abc import Sequence
 from functools import cached_property, partial
@@ -15,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from strokesynth._checks import check_bias, seed_sequence, whole
 from strokesynth.ink import Ink
 from strokesynth.nn.sampling import SampledLine, sample_freely, sample_lines
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
@@ -168,10 +167,10 @@ class Synthesizer:
 
         Goes on to the end of the last stroke. Raises ValueError for arguments out of range.
         """
-        if not 1 <= (count := _whole("points", points)) <= _MAX_POINTS:
+        if not 1 <= (count := whole("points", points)) <= _MAX_POINTS:
             raise ValueError(f"points is {points!r}; expected 1 to {_MAX_POINTS}")
-        bias = DEFAULT_FREE_BIAS if bias is None else _bias(bias)
-        offsets = sample_freely(self._free_network, count, _derived(_seed(seed), 0, 0, 0), bias=bias)
+        bias = DEFAULT_FREE_BIAS if bias is None else check_bias(bias)
+        offsets = sample_freely(self._free_network, count, _derived(_entropy(seed), 0, 0, 0), bias=bias)
         ink = Ink.from_offsets(offsets)
         return ink.translate(-ink.bounds[0], 0.0)
 
@@ -197,10 +196,10 @@ class Synthesizer:
         given = None if style is None else Style.of(style)
         if bias is None:
             bias = DEFAULT_BIAS if given is None or given.bias is None else given.bias
-        bias = _bias(bias)
+        bias = check_bias(bias)
         upright, lean = (None, None) if given is None else given.upright
         hand = None if upright is None else self._readable(upright)
-        entropy = _seed(seed)
+        entropy = _entropy(seed)
         lines = [cut(i, spelling.base) for i, spelling in enumerate(spellings)]
         together = one_hand or hand is not None
         hands = [list(itertools.chain(*lines))] if together and lines else lines
@@ -348,34 +347,11 @@ def load_synthesizer(
     )
 
 
+def _entropy(seed: int | None) -> int:
+    return int(seed_sequence(seed).entropy)  # type: ignore[arg-type]
+
+
 def _derived(entropy: int, line: int, start: int, attempt: int) -> int:
     """The seed of one attempt at one piece: independent of all others, and of how many there are."""
     sequence = np.random.SeedSequence(entropy, spawn_key=(line, start, attempt))
     return int(sequence.generate_state(1, np.uint64)[0])
-
-
-def _seed(seed: int | None) -> int:
-    if seed is None:
-        return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]  # fresh from the system
-    if (number := _whole("seed", seed)) < 0:
-        raise ValueError(f"seed is {seed!r}; expected a whole number of at least 0")
-    return number
-
-
-def _whole(name: str, value: int) -> int:
-    if isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}; expected a whole number")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ValueError(f"{name} is {value!r}; expected a whole number") from None
-
-
-def _bias(bias: float) -> float:
-    try:
-        number = float(bias)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"bias is {bias!r}; expected a finite number of at least 0")
-    return number
