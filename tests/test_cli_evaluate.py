@@ -11,8 +11,6 @@ from makers import TINY, save_recognition, save_synthesis
 from strokesynth.cli.evaluate import evaluate_main
 from strokesynth.evaluation import metrics, synthesis
 from strokesynth.evaluation.report import REPORT
-from strokesynth.recognition import recognizer
-from strokesynth.synthesis import synthesizer
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,8 +35,7 @@ def weights(tmp_path_factory):
 def evaluate(weights, tmp_path, monkeypatch, capsys):
     """Call `evaluate.py` for very little, in an empty folder; gives its status, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recognizer, "WEIGHTS", weights)
-    monkeypatch.setattr(synthesizer, "WEIGHTS", weights)
+    monkeypatch.setattr("strokesynth.nn.weights.FOLDER", weights)
     monkeypatch.setattr(synthesis, "QUICK", TINY)
 
     def call(*arguments, quick=True):
@@ -80,16 +77,6 @@ def test_the_proofreading_reader_is_warned_of(evaluate, weights):
     other = weights / "other.safetensors"
     out = evaluate(*BIAS, "--reader", other, "--out", "c")[1]
     assert "WARNING" not in out and f"read by {other}: different" in out and not report("c")["warnings"]
-
-
-def test_the_evaluation_reader_of_the_package_comes_first(evaluate, weights):
-    own = weights / "evaluation.safetensors"
-    own.write_bytes((weights / "other.safetensors").read_bytes())
-    try:
-        assert "WARNING" not in evaluate(*BIAS)[1]
-    finally:
-        own.unlink()
-    assert list(report()["setup"]["readers"]) == ["evaluation reader"]
 
 
 def test_several_readers(evaluate, weights):

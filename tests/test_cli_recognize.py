@@ -15,7 +15,6 @@ from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.evaluation.metrics import character_edits
 from strokesynth.ink.normalize import normalize
-from strokesynth.recognition import recognizer
 from strokesynth.recognition.language_model import LanguageModel
 from strokesynth.recognition.recognizer import load_recognizer
 
@@ -31,7 +30,7 @@ def weights(tmp_path_factory):
 def recognize(weights, tmp_path, monkeypatch, capsys):
     """Call `recognize.py` in an empty folder; gives its status, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recognizer, "WEIGHTS", weights.parent)
+    monkeypatch.setattr("strokesynth.nn.weights.FOLDER", weights.parent)
 
     def call(*arguments):
         try:

@@ -17,8 +17,6 @@ from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.nn.weights import load_weights
 from strokesynth.page.layout import Paragraph
-from strokesynth.recognition import recognizer
-from strokesynth.synthesis import synthesizer
 from strokesynth.synthesis.proofread import Proofreader
 from strokesynth.synthesis.style import Style
 from strokesynth.training import loop
@@ -36,7 +34,7 @@ def weights(tmp_path_factory):
 def bundled(weights, monkeypatch):
     """The small networks in place of those of the package."""
     save_prediction(weights.parent / "prediction.safetensors")
-    monkeypatch.setattr(synthesizer, "WEIGHTS", weights.parent)
+    monkeypatch.setattr("strokesynth.nn.weights.FOLDER", weights.parent)
 
 
 @pytest.fixture
@@ -76,7 +74,6 @@ def test_one_writing_in_all_formats(generate, tmp_path):
 
 def test_what_is_written_is_proofread_unless_told_otherwise(generate, weights, monkeypatch):
     save_recognition(weights.parent / "recognition.safetensors")
-    monkeypatch.setattr(recognizer, "WEIGHTS", weights.parent)
     calls = []
     surprise = Proofreader.surprise
     monkeypatch.setattr(Proofreader, "surprise", lambda *a: calls.append(a) or surprise(*a))

@@ -87,14 +87,17 @@ def evaluate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
 def _evaluate(args: argparse.Namespace) -> None:
     from strokesynth.datasets.corpus import Corpus
     from strokesynth.evaluation.synthesis import QUICK, Assessment, Options
+    from strokesynth.nn.weights import packaged
     from strokesynth.recognition import recognizer
     from strokesynth.synthesis import synthesizer
 
     given = {name: getattr(args, name) for name in _COUNTS if getattr(args, name) is not None}
     options = replace(QUICK if args.quick else Options(), **given)
-    weights = args.weights or synthesizer.WEIGHTS / "synthesis.safetensors"
-    readers = _readers(args.reader, recognizer.WEIGHTS)
-    proofreader = _digest(recognizer.WEIGHTS / "recognition.safetensors")
+    weights = args.weights or packaged("synthesis.safetensors")
+    readers = {name: Path(name) for name in args.reader or ()} or {
+        "reader": packaged("recognition.safetensors")
+    }
+    proofreader = _digest(packaged("recognition.safetensors"))
     shas = {name: _digest(path) for name, path in readers.items()}
     setup = {
         "options": asdict(options),
@@ -147,14 +150,6 @@ def _go(assessment: Assessment, report: Report, parts: Sequence[str]) -> None:
         if part == "variety" and assessment.corpus is None:
             print("  nothing to compare with, as there is no --corpus")
     report.draw()
-
-
-def _readers(given: Sequence[str] | None, weights: Path) -> dict[str, Path]:
-    """The readers' files by name; without any given, one that is meant for it, or else the proofreading one."""
-    if given:
-        return {name: Path(name) for name in given}
-    own = weights / "evaluation.safetensors"
-    return {"evaluation reader": own} if own.exists() else {"reader": weights / "recognition.safetensors"}
 
 
 def _digest(path: str | Path) -> str:

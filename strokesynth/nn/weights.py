@@ -49,6 +49,9 @@ def build_network(task: str, config: dict[str, Any]) -> Network:
 
 FORMAT = 1
 
+FOLDER = Path(__file__).parents[1] / "weights"
+"""Where the weights in the package are."""
+
 
 class Weights(NamedTuple):
     """A network with all that is needed to use it."""
@@ -57,6 +60,11 @@ class Weights(NamedTuple):
     task: str
     alphabet: Alphabet
     note: str
+
+
+def packaged(name: str) -> Path:
+    """The file of this name among the weights in the package."""
+    return FOLDER / name
 
 
 def save_weights(

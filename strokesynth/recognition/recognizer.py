@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,14 +22,12 @@ from strokesynth.ink import Ink
 from strokesynth.ink.lines import is_page, split_rows
 from strokesynth.ink.normalize import Baseline, estimate_baseline, normalize
 from strokesynth.nn.recognition import RecognitionNetwork
-from strokesynth.nn.weights import Weights, load_weights
+from strokesynth.nn.weights import Weights, load_weights, packaged
 from strokesynth.recognition.decoding import Hypothesis, beam_search, greedy_batch
 from strokesynth.recognition.features import Trace, trace
 from strokesynth.recognition.language_model import LanguageModel
 from strokesynth.recognition.reading import Evidence, Reading
 from strokesynth.recognition.segmentation import Rows
-
-WEIGHTS = Path(__file__).parents[1] / "weights"
 
 DEFAULT_BEAM = 16
 """Prefixes that beam search keeps."""
@@ -92,7 +89,7 @@ class Recognizer:
         self.network = weights.network
         self.alphabet = weights.alphabet
         self.note = weights.note
-        self._model = WEIGHTS / "language_model.npz" if language_model is None else language_model
+        self._model = packaged("language_model.npz") if language_model is None else language_model
 
     @cached_property
     def language_model(self) -> LanguageModel:
@@ -281,7 +278,7 @@ def load_recognizer(
     cannot be used.
     """
     return Recognizer(
-        load_weights(WEIGHTS / "recognition.safetensors" if path is None else path, device), language_model
+        load_weights(packaged("recognition.safetensors") if path is None else path, device), language_model
     )
 
 

@@ -6,7 +6,6 @@ import itertools
 import os
 from collections.abc import Sequence
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from strokesynth._checks import check_bias, seed_sequence, whole
 from strokesynth.ink import Ink
 from strokesynth.nn.sampling import SampledLine, sample_freely, sample_lines
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
-from strokesynth.nn.weights import Weights, load_weights
+from strokesynth.nn.weights import Weights, load_weights, packaged
 from strokesynth.synthesis.pages import write_page
 from strokesynth.synthesis.pieces import (
     Line,
@@ -37,8 +36,6 @@ from strokesynth.synthesis.style import Style
 if TYPE_CHECKING:
     from strokesynth.page.layout import Paragraph
     from strokesynth.page.page import Page
-
-WEIGHTS = Path(__file__).parents[1] / "weights"
 
 DEFAULT_BIAS = 1.0
 """Of `write`: neat, with little of the variety of people lost (Graves 2013, section 5.4; 0 is as trained)."""
@@ -98,7 +95,7 @@ class Synthesizer:
             )
         self.network = weights.network
         self.alphabet = weights.alphabet
-        self._free_path = WEIGHTS / "prediction.safetensors" if unconditional is None else unconditional
+        self._free_path = packaged("prediction.safetensors") if unconditional is None else unconditional
 
     def write(
         self,
@@ -343,7 +340,7 @@ def load_synthesizer(
     cannot be used.
     """
     return Synthesizer(
-        load_weights(WEIGHTS / "synthesis.safetensors" if path is None else path, device), unconditional
+        load_weights(packaged("synthesis.safetensors") if path is None else path, device), unconditional
     )
 
 
