@@ -7,7 +7,7 @@ codes 1 … 95 are the printable characters of ASCII, blank to tilde, in their o
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -74,11 +74,6 @@ class Alphabet:
         twice = sorted({c for c in self.characters if self.characters.count(c) > 1})
         if twice:
             raise ValueError(f"an alphabet names every character once, got more of {''.join(twice)!r}")
-
-    @classmethod
-    def from_characters(cls, characters: Iterable[str]) -> Alphabet:
-        """The alphabet of these characters in this order, as a weights file stores them."""
-        return cls("".join(characters))
 
     @property
     def size(self) -> int:

@@ -12,7 +12,8 @@ import torch
 from makers import save_prediction, save_recognition, save_synthesis
 
 from strokesynth import Ink, __version__, load_synthesizer
-from strokesynth.cli import LINE_PITCH, generate_main, main, train_main
+from strokesynth.cli import generate_main, main, train_main
+from strokesynth.cli.write import LINE_PITCH
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.nn.weights import load_weights

@@ -61,3 +61,10 @@ def test_focal_loss_is_finite_where_p_is_nearly_one_or_zero(gamma: float, dtype:
     assert loss[1].item() == pytest.approx(expected, abs=1e-6 if dtype == torch.float32 else 0, rel=1e-6)
     loss.sum().backward()
     assert certain.grad is not None and torch.isfinite(certain.grad).all()
+
+
+def test_what_is_given_wrong_is_named() -> None:
+    log_probs, *rest = padded_batch()
+    for wrong in ({"gamma": -1.0}, {"alpha": 0.0}):
+        with pytest.raises(ValueError, match=r"gamma is at least 0 and alpha above 0, got"):
+            focal_ctc_loss(log_probs, *rest, **wrong)

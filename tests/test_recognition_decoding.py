@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from makers import padded_batch, random_frames
+from makers import random_frames
 
 from strokesynth.alphabet import Alphabet
-from strokesynth.nn.ctc import focal_ctc_loss
 from strokesynth.recognition.decoding import (
     align,
     align_batch,
@@ -100,7 +99,7 @@ def test_language_model_is_weighed_in(model: LanguageModel, seed: int) -> None:
         language[codes] = model.log_probability(model.alphabet.decode(codes))
         scores[codes] = acoustic + 0.8 * language[codes] + 0.3 * len(codes)
     options = {"language_model": model, "weight": 0.8, "insertion_bonus": 0.3, "cutoff": 0.0}
-    found = beam_search(frames, beam=len(scores), n_best=len(scores), alphabet=model.alphabet, **options)
+    found = beam_search(frames, beam=len(scores), n_best=len(scores), **options)
     assert len(found) == len(scores)
     for hypothesis in found:
         codes = tuple(hypothesis.codes.tolist())
@@ -279,11 +278,6 @@ def test_what_is_given_wrong_is_named(model: LanguageModel) -> None:
         beam_search(frames, cutoff=1.0)
     with pytest.raises(ValueError, match="has 4 codes, log_probs has 3 classes"):
         beam_search(random_frames(4, 3, seed=0), language_model=model)
-    with pytest.raises(ValueError, match="the language model knows 'ab ', the codes are 'abc'"):
-        beam_search(frames, language_model=model, alphabet=Alphabet("abc"))
-    _, *rest = padded_batch()
-    with pytest.raises(ValueError, match="gamma is at least 0 and alpha above 0, got -1"):
-        focal_ctc_loss(torch.zeros(8, 4, 4), *rest, gamma=-1)
 
 
 def test_a_batch_is_aligned_as_its_members_are():

@@ -13,10 +13,9 @@ from strokesynth import __version__
 from strokesynth.cli.evaluate import evaluate_main
 from strokesynth.cli.recognize import recognize_main
 from strokesynth.cli.train import prepare_main, train_main
-from strokesynth.cli.write import LINE_PITCH, generate_main
+from strokesynth.cli.write import generate_main
 
 __all__ = [
-    "LINE_PITCH",
     "evaluate_main",
     "generate_main",
     "main",

@@ -18,17 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from strokesynth.alphabet import fold
-
 Ints = NDArray[np.int64]
 
 RESAMPLES = 2000
 """Of the bootstrap."""
 
 
-def canonical(text: str, *, folded: bool = False) -> str:
-    """The text as it is scored: single blanks, none at the ends; `folded`, as `strokesynth.alphabet.fold` gives it."""
-    return " ".join((fold(text) if folded else text).split())
+def canonical(text: str) -> str:
+    """The text as it is scored: single blanks, none at the ends."""
+    return " ".join(text.split())
 
 
 class Edits(NamedTuple):
@@ -64,18 +62,18 @@ class Confusion(NamedTuple):
     times: int
 
 
-def character_edits(references: Sequence[str], readings: Sequence[str], *, folded: bool = False) -> Edits:
+def character_edits(references: Sequence[str], readings: Sequence[str]) -> Edits:
     """Edits in characters of each reading. Raises ValueError when the two are not equally many."""
-    pairs = _pairs(references, readings, folded)
+    pairs = _pairs(references, readings)
     return Edits(
         np.array([Levenshtein.distance(a, b) for a, b in pairs], np.int64),
         np.array([len(a) for a, _ in pairs], np.int64),
     )
 
 
-def word_edits(references: Sequence[str], readings: Sequence[str], *, folded: bool = False) -> Edits:
+def word_edits(references: Sequence[str], readings: Sequence[str]) -> Edits:
     """Edits in words of each reading. Raises ValueError when the two are not equally many."""
-    pairs = [(a.split(), b.split()) for a, b in _pairs(references, readings, folded)]
+    pairs = [(a.split(), b.split()) for a, b in _pairs(references, readings)]
     return Edits(
         np.array([Levenshtein.distance(a, b) for a, b in pairs], np.int64),
         np.array([len(a) for a, _ in pairs], np.int64),
@@ -113,15 +111,13 @@ def error_rate(
     return ErrorRate(int(edits.sum()), int(lengths.sum()), float(low), float(high))
 
 
-def confusions(
-    references: Sequence[str], readings: Sequence[str], *, folded: bool = False
-) -> list[Confusion]:
+def confusions(references: Sequence[str], readings: Sequence[str]) -> list[Confusion]:
     """Which characters were read as which, left out or added, the most frequent first.
 
     From one shortest sequence of edits for each line; where there are several, which one it is is arbitrary.
     """
     counts: Counter[tuple[str, str]] = Counter()
-    for written, read in _pairs(references, readings, folded):
+    for written, read in _pairs(references, readings):
         for edit in Levenshtein.editops(written, read):
             a = "" if edit.tag == "insert" else written[edit.src_pos]
             b = "" if edit.tag == "delete" else read[edit.dest_pos]
@@ -129,12 +125,9 @@ def confusions(
     return [Confusion(*pair, times) for pair, times in sorted(counts.items(), key=lambda c: (-c[1], c[0]))]
 
 
-def _pairs(references: Sequence[str], readings: Sequence[str], folded: bool) -> list[tuple[str, str]]:
+def _pairs(references: Sequence[str], readings: Sequence[str]) -> list[tuple[str, str]]:
     if len(references) != len(readings):
         raise ValueError(
             f"each reference has one reading; got {len(references)} references and {len(readings)} readings"
         )
-    return [
-        (canonical(a, folded=folded), canonical(b, folded=folded))
-        for a, b in zip(references, readings, strict=True)
-    ]
+    return [(canonical(a), canonical(b)) for a, b in zip(references, readings, strict=True)]

@@ -18,7 +18,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from strokesynth.alphabet import Alphabet
 from strokesynth.nn.ctc import BLANK
 from strokesynth.recognition.language_model import LanguageModel
 
@@ -74,7 +73,6 @@ def beam_search(
     weight: float = 0.5,
     insertion_bonus: float = 0.0,
     cutoff: float = 1e-4,
-    alphabet: Alphabet | None = None,
 ) -> list[Hypothesis]:
     """Prefix beam search (Hannun et al. 2014, arXiv:1408.2873, algorithm 1): log_probs (T, C) → up to `n_best`.
 
@@ -85,11 +83,10 @@ def beam_search(
     the middle term, of the whole line with its end, only with a `language_model`. After each frame the `beam`
     best prefixes remain; a beam as wide as there are prefixes makes the search exact. At each frame only codes
     with a probability of at least `cutoff` lengthen a prefix (0: all of them), so frames that are all but
-    blank cost next to nothing. `alphabet` is what the codes stand for, where it is known: that of the language
-    model must be the same.
+    blank cost next to nothing.
 
     Raises ValueError for log_probs of another shape or out of range, for a beam narrower than n_best, and for a
-    language model of another alphabet.
+    language model of another number of codes.
     """
     frames = _checked(log_probs)
     if not 1 <= n_best <= beam:
@@ -100,7 +97,7 @@ def beam_search(
             f"got {cutoff}, {weight} and {insertion_bonus}"
         )
     if language_model is not None:
-        _check_alphabet(language_model.alphabet, alphabet, frames.shape[1])
+        _check_classes(language_model, frames.shape[1])
     floor = math.log(cutoff) if cutoff else -math.inf
     allowed = frames[:, 1:] >= max(floor, np.finfo(np.float64).min)
     prefixes = _Prefixes(language_model)
@@ -372,8 +369,8 @@ def _shifted(alpha: Floats, skips: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     return one, two
 
 
-def _check_alphabet(model: Alphabet, given: Alphabet | None, classes: int) -> None:
-    if given is not None and given != model:
-        raise ValueError(f"the language model knows {model.characters!r}, the codes are {given.characters!r}")
-    if model.size != classes:
-        raise ValueError(f"the language model has {model.size} codes, log_probs has {classes} classes")
+def _check_classes(model: LanguageModel, classes: int) -> None:
+    if model.alphabet.size != classes:
+        raise ValueError(
+            f"the language model has {model.alphabet.size} codes, log_probs has {classes} classes"
+        )
