@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from strokesynth.alphabet import Alphabet
     from strokesynth.ink import Ink
+    from strokesynth.ink.lines import split_rows
+    from strokesynth.ink.normalize import normalize
     from strokesynth.page.layout import Paragraph
     from strokesynth.page.page import Page
     from strokesynth.recognition.language_model import LanguageModel
@@ -43,6 +45,8 @@ __all__ = [
     "__version__",
     "load_recognizer",
     "load_synthesizer",
+    "normalize",
+    "split_rows",
     "styles",
     "supported_characters",
 ]
@@ -60,6 +64,8 @@ _HOMES = {
     "Synthesizer": "synthesis.synthesizer",
     "load_recognizer": "recognition.recognizer",
     "load_synthesizer": "synthesis.synthesizer",
+    "normalize": "ink.normalize",
+    "split_rows": "ink.lines",
     "styles": "synthesis.style",
     "supported_characters": "synthesis.spelling",
 }

@@ -73,7 +73,7 @@ class Recognizer:
     * language_model: True for the one in the package (or the one given to `load_recognizer`), or another.
     * weight: of its log-probability; None stands for `DEFAULT_WEIGHT`.
     * alternatives: how many other readings to give.
-    * normalized: the ink is normalised (`strokesynth.ink.normalize.normalize`), as that of a corpus: use it as it is.
+    * normalized: the ink is normalised (`strokesynth.normalize`), as that of a corpus: use it as it is.
 
     The confidence of a reading is p(text | ink) to the power 1 / length, after the network alone: the geometric mean of
     its characters' probabilities, and about the share of them that is right (on IAM-OnDB 95 % where it is 0.95). To the
@@ -149,7 +149,7 @@ class Recognizer:
         weight: float | None = None,
         alternatives: int = 0,
     ) -> list[Reading]:
-        """What each line of a page says, from top to bottom, after `strokesynth.ink.lines.split_rows`. See `read`.
+        """What each line of a page says, from top to bottom, after `strokesynth.split_rows`. See `read`.
 
         The spans of a reading's characters count the strokes of its own line.
         """
@@ -359,7 +359,7 @@ def _prepare(index: int, ink: Ink, normalized: bool, numbered: bool) -> _Line:
         if is_page(ink):
             page = (
                 "this ink has several lines of writing, one below another, and is read line by line: "
-                "read_page(ink) does so, and strokesynth.ink.lines.split_rows(ink) gives the lines"
+                "read_page(ink) does so, and strokesynth.split_rows(ink) gives the lines"
             )
             if not numbered:
                 raise ValueError(page)

@@ -74,7 +74,7 @@ class Synthesizer:
 
     * bias: a number ≥ 0 that makes writing neater and less varied; None stands for the style's, or `DEFAULT_BIAS`.
     * style: the hand to write in: a name of `styles()`, a `Style`, or ink that says its text (`ink.text`), normalised
-      and resampled (`strokesynth.ink.normalize.normalize`), up to a line of it. The network reads it first and
+      and resampled (`strokesynth.normalize`), up to a line of it. The network reads it first and
       goes on in the same hand (Graves 2013, section 5.5), for every line and every call alike.
     * seed: a whole number ≥ 0. The same call with the same seed gives the same ink, bit for bit, on the same
       machine; None gives other ink every time.
