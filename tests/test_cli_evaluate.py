@@ -100,13 +100,13 @@ def test_ctrl_c_and_resume(evaluate, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr(synthesis.Assessment, "characters", interrupted)
+        context.setattr(synthesis.SynthesisEvaluation, "characters", interrupted)
         status, _, err = evaluate(*arguments)
     assert status == 130 and "--resume goes on" in err
     assert list(report()["parts"]) == ["bias"]
 
     with monkeypatch.context() as context:
-        context.setattr(synthesis.Assessment, "bias", interrupted)  # is not measured again
+        context.setattr(synthesis.SynthesisEvaluation, "bias", interrupted)  # is not measured again
         status, out, _ = evaluate(*arguments, "--resume")
     assert status == 0 and report() == report("whole")
     assert "Plain sentences against the bias" in out and Path("runs/evaluation/bias.png").exists()

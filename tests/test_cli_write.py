@@ -76,8 +76,8 @@ def test_one_writing_in_all_formats(generate, tmp_path):
 def test_what_is_written_is_proofread_unless_told_otherwise(generate, weights, monkeypatch):
     save_recognition(weights.parent / "recognition.safetensors")
     calls = []
-    surprise = Proofreader.surprise
-    monkeypatch.setattr(Proofreader, "surprise", lambda *a: calls.append(a) or surprise(*a))
+    nll = Proofreader.word_nlls
+    monkeypatch.setattr(Proofreader, "word_nlls", lambda *a: calls.append(a) or nll(*a))
     assert generate("Ada", "-o", "plain.json", "--seed", 3) == (0, "") and not calls
     assert generate("Ada", "-o", "ada.json", "--seed", 3, proofread=True) == (0, "") and calls
     assert Ink.load("ada.json") == load_synthesizer().write("Ada", seed=3, proofread=True)

@@ -9,7 +9,7 @@ from makers import save_recognition, save_synthesis
 
 from strokesynth import Ink
 from strokesynth.evaluation import legibility
-from strokesynth.evaluation.legibility import Legibility, kind_of, read, recognised, worst, write
+from strokesynth.evaluation.legibility import Legibility, kind_of, read_lines, recognised, worst, write_lines
 from strokesynth.recognition.recognizer import load_recognizer
 from strokesynth.synthesis.synthesizer import SynthesisError, load_synthesizer
 
@@ -31,16 +31,16 @@ def reader(tmp_path_factory):
 
 def test_each_text_gets_its_ink(writer):
     moves = []
-    inks = write(writer, TEXTS, seed=1, label="x", progress=moves.append)
+    inks = write_lines(writer, TEXTS, seed=1, label="x", progress=moves.append)
     assert [ink.text for ink in inks] == TEXTS
     assert sum(moves) == len(TEXTS)
 
 
 def test_the_arguments_alone_decide(writer):
-    inks = write(writer, TEXTS, seed=1, label="x")
-    assert write(writer, TEXTS, seed=1, label="x") == inks
-    assert all(a != b for a, b in zip(write(writer, TEXTS, seed=2, label="x"), inks))
-    assert all(a != b for a, b in zip(write(writer, TEXTS, seed=1, label="y"), inks))
+    inks = write_lines(writer, TEXTS, seed=1, label="x")
+    assert write_lines(writer, TEXTS, seed=1, label="x") == inks
+    assert all(a != b for a, b in zip(write_lines(writer, TEXTS, seed=2, label="x"), inks))
+    assert all(a != b for a, b in zip(write_lines(writer, TEXTS, seed=1, label="y"), inks))
 
 
 class Fails:
@@ -58,7 +58,9 @@ class Fails:
 
 def test_a_line_that_fails_does_not_take_others_with_it():
     writer = Fails()
-    inks = write(writer, ["one", "queue", "two"], seed=1, label="x", bias=0.5, style="plain", proofread=True)
+    inks = write_lines(
+        writer, ["one", "queue", "two"], seed=1, label="x", bias=0.5, style="plain", proofread=True
+    )
     assert [ink and ink.text for ink in inks] == ["one", None, "two"]
     assert [texts for texts, _ in writer.calls] == [["one", "two", "queue"], ["one"], ["two"], ["queue"]]
     assert all(o["bias"] == 0.5 and o["style"] == "plain" and o["proofread"] for _, o in writer.calls)
@@ -67,16 +69,16 @@ def test_a_line_that_fails_does_not_take_others_with_it():
 def test_many_lines_are_written_some_at_a_time():
     writer = Fails()
     texts = [("w" * (1 + k % 7)) for k in range(150)]
-    assert [ink.text for ink in write(writer, texts, seed=1, label="x")] == texts
+    assert [ink.text for ink in write_lines(writer, texts, seed=1, label="x")] == texts
     assert [len(of) for of, _ in writer.calls] == [64, 64, 22]
     assert len({options["seed"] for _, options in writer.calls}) == 3
 
 
 def test_reading(reader, writer):
-    inks = write(writer, TEXTS, seed=1, label="x")
+    inks = write_lines(writer, TEXTS, seed=1, label="x")
     dot = Ink.from_strokes([[[3, 3]]])
     moves = []
-    found = read(reader, [None, *inks, dot], progress=moves.append)
+    found = read_lines(reader, [None, *inks, dot], progress=moves.append)
     assert found == ["", *(r.text for r in reader.read_lines(inks)), ""]
     assert any(found) and sum(moves) == len(TEXTS) + 2
 

@@ -16,10 +16,10 @@ from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.evaluation import charts, metrics
 from strokesynth.evaluation import texts as test_texts
-from strokesynth.evaluation.synthesis import QUICK, Assessment, Options
+from strokesynth.evaluation.synthesis import QUICK, Options, SynthesisEvaluation
 from strokesynth.recognition.recognizer import load_recognizer
 from strokesynth.synthesis.synthesizer import load_synthesizer
-from strokesynth.training.synthesis_task import HandwritingTask
+from strokesynth.training.synthesis_task import SynthesisTask
 
 
 class Pen:
@@ -70,13 +70,15 @@ def _samples():
 
 
 def assess(part, readers=None, options=TINY, pen=None, **more):
-    assessment = Assessment(pen or Pen(), readers or {"main": Reader(), "blind": Blind()}, options, **more)
+    assessment = SynthesisEvaluation(
+        pen or Pen(), readers or {"main": Reader(), "blind": Blind()}, options, **more
+    )
     return assessment.parts[part]()
 
 
 def test_every_part_belongs_to_a_section():
     parts = [part for section in SECTIONS.values() for part in section]
-    assert sorted(parts) == sorted(Assessment(Pen(), {"a": Reader()}, TINY).parts)
+    assert sorted(parts) == sorted(SynthesisEvaluation(Pen(), {"a": Reader()}, TINY).parts)
 
 
 def test_legibility_of_every_kind_and_reader():
@@ -143,7 +145,7 @@ def test_nats_are_those_of_validation(tmp_path):
     writer = load_synthesizer(save_synthesis(tmp_path / "synthesis.safetensors"))
     ours = Corpus.from_samples(_samples(), "generation")
     figures, _ = assess("nats", pen=writer, generation_corpus=ours)
-    task = HandwritingTask("conditional_handwriting", ours, batch_size=3, seed=5, validation_lines=2)
+    task = SynthesisTask("conditional_handwriting", ours, batch_size=3, seed=5, validation_lines=2)
     expected = task.validate(writer.network)
     assert figures["lines"] == {"iam": 2, "unipen-text": 2}
     for source, name in (("all", "valid"), ("iam", "iam"), ("unipen-text", "unipen-text")):
@@ -206,20 +208,20 @@ def test_progress_reaches_its_end(corpus):
 
 
 def test_what_is_missing_or_wrong(corpus):
-    bare = Assessment(Pen(), {"a": Reader()}, TINY)
+    bare = SynthesisEvaluation(Pen(), {"a": Reader()}, TINY)
     assert [part for part in bare.parts if not bare.available(part)] == ["real", "nats"]
     for part in ("real", "nats"):
         with pytest.raises(ValueError, match="this part needs .*corpus, and none was given"):
             bare.parts[part]()
     with pytest.raises(ValueError, match="at least one reader"):
-        Assessment(Pen(), {}, TINY)
+        SynthesisEvaluation(Pen(), {}, TINY)
     with pytest.raises(
         ValueError, match="generation_corpus is a corpus for recognition; expected one for gener"
     ):
-        Assessment(Pen(), {"a": Reader()}, TINY, generation_corpus=corpus)
+        SynthesisEvaluation(Pen(), {"a": Reader()}, TINY, generation_corpus=corpus)
     trained = Corpus.from_samples([s for s in _samples() if s.split == "trainset"], "recognition")
     with pytest.raises(ValueError, match="no line of the splits testset_v or testset.*it has trainset"):
-        Assessment(Pen(), {"a": Reader()}, TINY, corpus=trained)
+        SynthesisEvaluation(Pen(), {"a": Reader()}, TINY, corpus=trained)
     for name in ("lines", "per_character", "rounds"):
         with pytest.raises(ValueError, match=f"{name} is 0; expected at least 1"):
             replace(QUICK, **{name: 0})

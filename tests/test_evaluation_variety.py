@@ -9,7 +9,15 @@ from strokesynth import Ink
 from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.evaluation import variety
-from strokesynth.evaluation.variety import Writing, compare, cut, difference, lines_of_people, pairs, shape
+from strokesynth.evaluation.variety import (
+    WrittenWord,
+    compare,
+    cut_words,
+    difference,
+    lines_of_people,
+    pairs,
+    shape,
+)
 from strokesynth.recognition.reading import ReadCharacter
 
 
@@ -98,7 +106,9 @@ def reading(said, count):
 
 def test_words_are_cut_where_they_were_read():
     ink = written("so the cat and you")
-    found = cut(ink, "so the cat and you", reading("so the cat and you", 14), hand="h", line=3, label="t")
+    found = cut_words(
+        ink, "so the cat and you", reading("so the cat and you", 14), hand="h", line=3, label="t"
+    )
     assert [(w.word, w.hand, w.line, w.place) for w in found] == [
         ("the", "h", 3, ("t", 1)),
         ("and", "h", 3, ("t", 3)),
@@ -110,19 +120,19 @@ def test_words_are_cut_where_they_were_read():
 
 def test_words_that_were_misread_are_left_out():
     ink = written("so the cat and you")
-    found = cut(ink, "so the cat and you", reading("so tke cat and you", 14), hand="h", line=0)
+    found = cut_words(ink, "so the cat and you", reading("so tke cat and you", 14), hand="h", line=0)
     assert [w.word for w in found] == ["and", "you"]
     # A word more or less moves the others on.
-    found = cut(ink, "so the cat and you", reading("s o the cat and you", 14), hand="h", line=0)
+    found = cut_words(ink, "so the cat and you", reading("s o the cat and you", 14), hand="h", line=0)
     assert [(w.word, w.place[1]) for w in found] == [("the", 1), ("and", 3), ("you", 4)]
-    assert cut(ink, "so the cat and you", reading("", 14), hand="h", line=0) == []
+    assert cut_words(ink, "so the cat and you", reading("", 14), hand="h", line=0) == []
 
 
 # --- pairs ------------------------------------------------------------------------------------------------
 
 
 def make(word, hand, line, place=0):
-    return Writing(word, hand, line, place, np.zeros((1, 2)))
+    return WrittenWord(word, hand, line, place, np.zeros((1, 2)))
 
 
 def of(found):

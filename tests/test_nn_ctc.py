@@ -10,9 +10,7 @@ import torch.nn.functional as F
 from makers import padded_batch
 
 from strokesynth.nn.ctc import focal_ctc_loss
-from strokesynth.recognition.decoding import (
-    ctc_log_likelihood,
-)
+from strokesynth.recognition.decoding import ctc_log_likelihood
 
 
 @pytest.mark.parametrize(("gamma", "alpha"), [(0.0, 1.0), (0.5, 0.25), (2.0, 1.0), (0.01, 1.0)])

@@ -15,7 +15,7 @@ from strokesynth.recognition import decoding, recognizer
 from strokesynth.recognition.features import trace
 from strokesynth.recognition.language_model import LanguageModel
 from strokesynth.recognition.recognizer import Recognizer, load_recognizer
-from strokesynth.recognition.segmentation import Rows, owners, spans
+from strokesynth.recognition.segmentation import FeatureRows, owners, spans
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def rows_of(strokes, air=2):
             way = np.linspace(strokes[i - 1][-1], stroke[0], air + 2)[1:-1]
             points, of, up = [*points, *way], [*of, *[i] * air], [*up, *[True] * air]
         points, of, up = [*points, *stroke], [*of, *[i] * len(stroke)], [*up, *[False] * len(stroke)]
-    return Rows(np.array(points, np.float32), np.array(of, np.int32), np.array(up))
+    return FeatureRows(np.array(points, np.float32), np.array(of, np.int32), np.array(up))
 
 
 def test_a_stroke_is_cut_between_its_characters():

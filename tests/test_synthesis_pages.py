@@ -14,7 +14,7 @@ from strokesynth.ink.words import split_words
 from strokesynth.page.layout import Paragraph
 from strokesynth.page.page import Page, check_page_output
 from strokesynth.synthesis import pages as pages_module
-from strokesynth.synthesis.pages import cut_pieces, write_page
+from strokesynth.synthesis.pages import even_pieces, write_page
 
 TEXT = "The quick brown fox jumps over the lazy dog, then it sleeps until evening.\n\nAnd so do I,\n  Ada"
 
@@ -57,7 +57,7 @@ def test_every_word_is_written_once_and_in_order(typewriter):
     hand, *batches = typewriter.batches
     assert len(hand) == 1
     assert " ".join(itertools.chain(*batches)) == " ".join(text.split())
-    assert len(batches) == 1 and max(map(len, batches[0])) < pages_module.PIECE + 12
+    assert len(batches) == 1 and max(map(len, batches[0])) < pages_module.PAGE_PIECE_LENGTH + 12
 
 
 def test_long_texts_are_written_in_batches_of_one_hand(typewriter, monkeypatch):
@@ -83,7 +83,7 @@ def test_pieces_are_about_equally_long():
     rng = np.random.default_rng(0)
     for _ in range(30):
         words = ["x" * n for n in rng.integers(1, 15, rng.integers(1, 200))]
-        pieces = cut_pieces(words, 40)
+        pieces = even_pieces(words, 40)
         lengths = [len(piece) for piece in pieces]
         assert " ".join(pieces).split() == words and all(pieces)
         assert max(lengths) <= 40 + 15 and (len(pieces) == 1 or np.ptp(lengths) <= 2 * 15)

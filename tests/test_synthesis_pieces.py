@@ -8,11 +8,11 @@ from strokesynth.ink import Ink
 from strokesynth.nn.sampling import SampledLine
 from strokesynth.synthesis import pieces as pieces_module
 from strokesynth.synthesis.pieces import (
-    PIECE,
+    PIECE_LENGTH,
     Line,
     after_style,
     collapsed,
-    cut,
+    cut_pieces,
     put_together,
     settle,
     window_of,
@@ -48,7 +48,8 @@ def zigzag(text: str, x_height=1.0, advance=1.0, slope=0.0):
 def line_of(text: str, writing, spelled=None) -> Line:
     spelling = spell(spelled or text, ALPHABET)
     return Line(
-        spelling, [(piece, settle(writing(piece.text), piece.text), 5) for piece in cut(0, spelling.base)]
+        spelling,
+        [(piece, settle(writing(piece.text), piece.text), 5) for piece in cut_pieces(0, spelling.base)],
     )
 
 
@@ -60,15 +61,15 @@ def line_of(text: str, writing, spelled=None) -> Line:
     [
         "short",
         "  two   words ",
-        "x" * PIECE,
-        "x" * (PIECE + 1),
+        "x" * PIECE_LENGTH,
+        "x" * (PIECE_LENGTH + 1),
         "y" * 1000,
         "a word and " + "z" * 150 + " then  on " * 20,
         "it was the best of times, " * 200,
     ],
 )
 def test_pieces_cover_the_text_once(text):
-    pieces = cut(7, text)
+    pieces = cut_pieces(7, text)
     covered = [i for piece in pieces for i in piece.places]
     assert covered == sorted(set(covered))
     assert [i for i in covered if text[i] != " "] == [i for i, c in enumerate(text) if c != " "]
@@ -76,21 +77,21 @@ def test_pieces_cover_the_text_once(text):
         assert piece.line == 7
         assert piece.text == "".join(text[i] for i in piece.places) == " ".join(piece.text.split())
         # A piece can be longer by half a word at each end, where no word is longer than a piece.
-        assert len(piece.text) <= 2 * PIECE
+        assert len(piece.text) <= 2 * PIECE_LENGTH
         assert piece.start == piece.places[0]
-    if len(text.strip()) <= PIECE:
+    if len(text.strip()) <= PIECE_LENGTH:
         assert len(pieces) == 1
 
 
 def test_ordinary_pieces_are_of_even_length():
-    lengths = [len(piece.text) for piece in cut(0, "it was the best of times, " * 200)]
-    assert max(lengths) <= PIECE + 6 and min(lengths) >= PIECE - 10
+    lengths = [len(piece.text) for piece in cut_pieces(0, "it was the best of times, " * 200)]
+    assert max(lengths) <= PIECE_LENGTH + 6 and min(lengths) >= PIECE_LENGTH - 10
 
 
 def test_words_are_cut_only_where_they_must_be():
-    pieces = cut(0, "begin " + "x" * 100 + " end")
+    pieces = cut_pieces(0, "begin " + "x" * 100 + " end")
     assert [piece.gap for piece in pieces[1:]] == [pieces_module.LETTER_GAP]
-    assert all(piece.gap == pieces_module.WORD_GAP for piece in cut(0, "many words " * 30)[1:])
+    assert all(piece.gap == pieces_module.WORD_GAP for piece in cut_pieces(0, "many words " * 30)[1:])
 
 
 def test_characters_index_the_text_with_its_accents():

@@ -33,7 +33,7 @@ class Wide(Proofreader):
         super().__init__(limit=1e6 if content else 0.0, **options)
         self.seen = []
 
-    def surprise(self, texts, inks):
+    def word_nlls(self, texts, inks):
         widths = [ink.bounds[2] - ink.bounds[0] for ink in inks]
         self.seen.append(list(zip(texts, widths, strict=True)))
         return [np.full(len(t.split()), 1 / (1 + w)) for t, w in zip(texts, widths, strict=True)]
@@ -63,8 +63,8 @@ def test_what_is_good_is_not_written_again(writer):
 
 def test_only_the_bad_words_are_written_again_in_the_same_hand(writer):
     class Picky(Wide):
-        def surprise(self, texts, inks):
-            super().surprise(texts, inks)
+        def word_nlls(self, texts, inks):
+            super().word_nlls(texts, inks)
             return [np.array([float(word.startswith("bad")) for word in text.split()]) for text in texts]
 
     reader = Picky(candidates=2)
@@ -78,7 +78,7 @@ def test_only_the_bad_words_are_written_again_in_the_same_hand(writer):
 def test_words_are_judged_by_their_own_frames(recognizer):
     """Beside the likelihood of the whole line: what lies between the blanks, summed over all paths."""
     ink, text = scribble(120), "ab c dd"
-    (found,) = Proofreader(recognizer).surprise([text], [ink])
+    (found,) = Proofreader(recognizer).word_nlls([text], [ink])
     ((_, log_probs),) = recognizer.frames([ink], normalized=True)
     codes = recognizer.alphabet.encode(text)
     at = align(log_probs.clamp(max=0.0), codes)
@@ -87,19 +87,19 @@ def test_words_are_judged_by_their_own_frames(recognizer):
     assert found == pytest.approx(expected, rel=1e-4)
 
 
-def test_one_word_surprises_as_the_line(recognizer):
+def test_one_word_is_as_likely_as_the_line(recognizer):
     texts = ["ab", "hello", "x1", "-"]
     inks = [scribble(40 + 10 * i, i) for i in range(4)]
-    found = Proofreader(recognizer).surprise(texts, inks)
+    found = Proofreader(recognizer).word_nlls(texts, inks)
     for ink, text, (value,) in zip(inks, texts, found, strict=True):
         assert value == pytest.approx(-recognizer.log_likelihood(ink, text, normalized=True), rel=1e-4)
 
 
 def test_ink_too_short_for_its_text(recognizer):
     dash = Ink.from_strokes([[[0.0, -0.5], [0.6, -0.5]]])
-    (found,) = Proofreader(recognizer).surprise(["far too long for it"], [dash])
+    (found,) = Proofreader(recognizer).word_nlls(["far too long for it"], [dash])
     assert found.tolist() == [math.inf] * 5
-    assert Proofreader(recognizer).surprise([], []) == []
+    assert Proofreader(recognizer).word_nlls([], []) == []
 
 
 def test_the_same_seed_gives_the_same_ink(writer, recognizer):

@@ -8,7 +8,7 @@ from makers import type_line
 
 from strokesynth.ink import Ink
 from strokesynth.ink.words import split_words
-from strokesynth.synthesis.pieces import Writing
+from strokesynth.synthesis.pieces import WrittenPiece
 from strokesynth.synthesis.proofread import ROUNDS, Proofreader, repair
 
 
@@ -18,11 +18,11 @@ class Narrow(Proofreader):
     def __init__(self, limit):
         super().__init__(limit=limit)
 
-    def surprise(self, texts, inks):
+    def word_nlls(self, texts, inks):
         return [np.array([word.width for word in split_words(ink)] or [math.inf]) for ink in inks]
 
-    def readable(self, word, surprise):
-        return surprise <= self.limit * len(word)
+    def readable(self, word, nll):
+        return nll <= self.limit * len(word)
 
 
 class Writer:
@@ -33,7 +33,7 @@ class Writer:
 
     def __call__(self, texts, number):
         self.calls.append((list(texts), number))
-        result = [[Writing(type_line(text, self.rng)) for _ in range(2)] for text in texts]
+        result = [[WrittenPiece(type_line(text, self.rng)) for _ in range(2)] for text in texts]
         for text, writings in zip(texts, result, strict=True):
             for writing in writings:
                 for word, found in zip(text.split(), split_words(writing.ink), strict=True):
@@ -43,7 +43,7 @@ class Writer:
 
 def read(text, reader, seed):
     ink = type_line(text, np.random.default_rng(seed))
-    return text, Writing(ink, None, reader.surprise([text], [ink])[0])
+    return text, WrittenPiece(ink, None, reader.word_nlls([text], [ink])[0])
 
 
 def test_readable_pieces_stay_as_they_are():
@@ -63,7 +63,7 @@ def test_of_each_bad_word_the_best_writing_is_kept():
         assert width == pytest.approx(min([before[word], *writer.words[word]]), rel=1e-5)
     assert [writing.ink.text for writing in result] == ["some words to", "write"]
     for writing, words in zip(result, (["some", "words", "to"], ["write"]), strict=True):
-        assert writing.surprise == pytest.approx([after[word] for word in words], rel=1e-5)
+        assert writing.word_nlls == pytest.approx([after[word] for word in words], rel=1e-5)
         assert writing.ink.bounds[0] == 0.0
 
 
@@ -91,7 +91,9 @@ def test_words_that_ran_into_each_other_are_all_written_again():
     one_stroke = Ink.from_strokes([[[0, 0], [1, -1], [2, 0]]], "ab cd", [[0, 1, 3]])
     assert split_words(one_stroke) == []
     writer = Writer()
-    (result,) = repair([("ab cd", Writing(one_stroke, None, np.array([math.inf, math.inf])))], writer, reader)
+    (result,) = repair(
+        [("ab cd", WrittenPiece(one_stroke, None, np.array([math.inf, math.inf])))], writer, reader
+    )
     assert writer.calls == [(["ab cd"], 0)]
     assert [word.text for word in split_words(result.ink)] == ["ab", "cd"]
 
@@ -113,4 +115,4 @@ def test_what_was_never_well_written_stays():
     piece = read("some words", reader, 0)
     assert repair([piece], Never(), reader) == [piece[1]]
     with pytest.raises(ValueError, match="not"):
-        repair([("a", Writing(piece[1].ink))], Never(), reader)
+        repair([("a", WrittenPiece(piece[1].ink))], Never(), reader)

@@ -10,7 +10,7 @@ from strokesynth import Ink, load_synthesizer
 from strokesynth.alphabet import Alphabet
 from strokesynth.nn.sampling import SampledLine
 from strokesynth.synthesis import synthesizer
-from strokesynth.synthesis.pieces import cut
+from strokesynth.synthesis.pieces import cut_pieces
 from strokesynth.synthesis.style import Style, styles
 from strokesynth.synthesis.synthesizer import ATTEMPTS, SynthesisError
 
@@ -102,7 +102,7 @@ def test_five_thousand_characters(writer):
     ink = writer.write(text, seed=1)
     assert ink.text == text and ink.bounds[0] == 0.0
     owner = owners(ink)
-    pieces = cut(0, text)
+    pieces = cut_pieces(0, text)
     edges = [piece.start for piece in pieces[1:]]
     part = np.searchsorted(edges, owner, side="right")
     assert np.array_equal(np.unique(part), np.arange(len(pieces)))
@@ -121,7 +121,7 @@ def test_pieces_go_on_in_one_hand(writer, monkeypatch):
     (first,), others = calls[0]["texts"], calls[1]["texts"]
     assert calls[0]["prime"] is None
     assert calls[1]["prime"] == first
-    assert len(others) == len(cut(0, text)) - 1
+    assert len(others) == len(cut_pieces(0, text)) - 1
 
 
 def spy(monkeypatch):

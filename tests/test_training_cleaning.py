@@ -35,19 +35,19 @@ def corpus(tmp_path):
 
 
 def test_judged_as_the_recogniser_does_line_by_line(corpus, reader):
-    surprise, readings = judge(corpus, reader, workers=2, progress=False)
+    nll, readings = judge(corpus, reader, workers=2, progress=False)
     recognizer = load_recognizer(reader)
     for i, text in enumerate(corpus.texts.tolist()):
         ink = Ink.from_offsets(corpus.offsets(i))
         expected = -recognizer.log_likelihood(ink, text, normalized=True) / len(text)
-        assert surprise[i] == pytest.approx(expected, rel=1e-4)
+        assert nll[i] == pytest.approx(expected, rel=1e-4)
         assert " ".join(readings[i].split()) == recognizer.read(ink, normalized=True).text
 
 
-def test_what_surprises_is_left_out_and_named(corpus, reader, tmp_path):
-    surprise, readings = judge(corpus, reader, workers=1, progress=False)
+def test_what_is_unlikely_is_left_out_and_named(corpus, reader, tmp_path):
+    nll, readings = judge(corpus, reader, workers=1, progress=False)
     trained = corpus.splits == "trainset"
-    limit = float(np.median(surprise[trained]))
+    limit = float(np.median(nll[trained]))
     report = clean_corpus(
         tmp_path / "corpus.npz",
         tmp_path / "clean.npz",
@@ -57,15 +57,15 @@ def test_what_surprises_is_left_out_and_named(corpus, reader, tmp_path):
         progress=False,
     )
     cleaned = Corpus.load(tmp_path / "clean.npz")
-    kept = np.flatnonzero(~trained | (surprise <= limit))
+    kept = np.flatnonzero(~trained | (nll <= limit))
     assert cleaned.ids.tolist() == corpus.ids[kept].tolist()
     assert {"line-3", "line-4"} <= set(cleaned.ids.tolist())  # held out: never judged
     for new, old in enumerate(kept):
         assert np.array_equal(cleaned.offsets(new), corpus.offsets(int(old)))
-    bad = np.flatnonzero(trained & (surprise > limit))
+    bad = np.flatnonzero(trained & (nll > limit))
     assert report == json.loads((tmp_path / "clean.json").read_text())
     assert sum(of["left_out"] for of in report["sources"].values()) == len(bad) > 0
-    worst = int(bad[surprise[bad].argmax()])
+    worst = int(bad[nll[bad].argmax()])
     named = report["sources"][str(corpus.sources[worst])]["worst"][0]
     assert named == {"id": f"line-{worst}", "text": str(corpus.texts[worst]), "read": readings[worst]}
     assert repr(str(corpus.texts[worst])) in describe(report)

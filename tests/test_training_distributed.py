@@ -24,7 +24,7 @@ from strokesynth.nn.mixture import log_likelihood, split_outputs
 from strokesynth.training.distributed import choose_device, joined
 from strokesynth.training.loop import TrainingOptions, train
 from strokesynth.training.recognition_task import RecognitionTask
-from strokesynth.training.synthesis_task import HandwritingTask
+from strokesynth.training.synthesis_task import SynthesisTask
 
 UPDATES, HALF = 8, 4
 ROOT = Path(__file__).parents[1]
@@ -55,11 +55,11 @@ def corpus() -> Corpus:
     return Corpus.from_samples(samples, "generation")
 
 
-def run(folder: Path, *, stop_after: float = math.inf, resume: bool = False) -> HandwritingTask:
+def run(folder: Path, *, stop_after: float = math.inf, resume: bool = False) -> SynthesisTask:
     """Train, alone or with the processes that this one has joined, to the end or until it is stopped."""
     strokesynth.training.loop.time = StoppingClock(stop_after)  # type: ignore[assignment]
     config = {"hidden_size": 8, "components": 2, "window_components": 2}
-    task = HandwritingTask("conditional_handwriting", corpus(), batch_size=7, seed=0, config=config)
+    task = SynthesisTask("conditional_handwriting", corpus(), batch_size=7, seed=0, config=config)
     task.draw = lambda *_: None  # type: ignore[method-assign]
     options = TrainingOptions(minutes=UPDATES / 60, learning_rate=0.01, batch_size=7)
     try:
@@ -160,7 +160,7 @@ def test_everything_is_on_the_networks_device(name: str, monkeypatch: pytest.Mon
     """On a device without memory or arithmetic, which refuses tensors of the CPU: the one that is always there."""
     for module in ("lstm", "window"):  # as on a GPU
         monkeypatch.setattr(f"strokesynth.nn.{module}.product_dtype", lambda device: torch.bfloat16)
-    task = HandwritingTask(
+    task = SynthesisTask(
         name, zigzag_corpus(), batch_size=8, seed=1, config={"hidden_size": 16, "components": 3}
     )
     task.network.to("meta")

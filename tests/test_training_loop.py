@@ -18,7 +18,7 @@ from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.nn.weights import load_weights
 from strokesynth.training.loop import TrainingOptions, train
-from strokesynth.training.synthesis_task import HandwritingTask
+from strokesynth.training.synthesis_task import SynthesisTask
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +123,7 @@ def test_options_are_checked(bad: dict[str, float]) -> None:
 @pytest.mark.parametrize("name", ["conditional_handwriting", "unconditional_handwriting"])
 def test_handwriting_tasks_learn_and_save_weights_that_load(tmp_path: Path, name: str) -> None:
     config = {"hidden_size": 16, "components": 3}
-    task = HandwritingTask(name, zigzag_corpus(), batch_size=8, seed=1, config=config)
+    task = SynthesisTask(name, zigzag_corpus(), batch_size=8, seed=1, config=config)
     before = task.validate(task.network)
     assert set(before) == set(task.figures)
     figures = train(task, tmp_path / "run", TrainingOptions(minutes=1.0, learning_rate=0.02, warmup_steps=1))
@@ -137,7 +137,7 @@ def test_handwriting_tasks_learn_and_save_weights_that_load(tmp_path: Path, name
 
 def test_the_loss_does_not_depend_on_padding() -> None:
     corpus = zigzag_corpus()
-    task = HandwritingTask(
+    task = SynthesisTask(
         "conditional_handwriting", corpus, batch_size=8, seed=1, config={"hidden_size": 16, "components": 3}
     )
     parts = [
@@ -159,10 +159,8 @@ def test_the_loss_does_not_depend_on_padding() -> None:
 
 def test_splits_that_leave_one_side_empty_are_refused() -> None:
     with pytest.raises(ValueError, match="one side is empty"):
-        HandwritingTask(
+        SynthesisTask(
             "conditional_handwriting", zigzag_corpus(), batch_size=8, seed=0, validation=["testset_f"]
         )
     with pytest.raises(ValueError, match="no source"):
-        HandwritingTask(
-            "conditional_handwriting", zigzag_corpus(), batch_size=8, seed=0, repeats={"unipen": 2}
-        )
+        SynthesisTask("conditional_handwriting", zigzag_corpus(), batch_size=8, seed=0, repeats={"unipen": 2})

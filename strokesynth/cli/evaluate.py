@@ -15,8 +15,8 @@ from strokesynth.cli._guard import guarded
 from strokesynth.evaluation.report import TABLES, TITLES, Report, plain
 
 if TYPE_CHECKING:
-    from strokesynth.evaluation.legibility import Progress
-    from strokesynth.evaluation.synthesis import Assessment
+    from strokesynth.evaluation.legibility import Advance
+    from strokesynth.evaluation.synthesis import SynthesisEvaluation
 
 SECTIONS = {
     "legibility": ("legibility", "legibility_proofread", "real"),
@@ -86,7 +86,7 @@ def evaluate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
 
 def _evaluate(args: argparse.Namespace) -> None:
     from strokesynth.datasets.corpus import Corpus
-    from strokesynth.evaluation.synthesis import QUICK, Assessment, Options
+    from strokesynth.evaluation.synthesis import QUICK, Options, SynthesisEvaluation
     from strokesynth.nn.weights import packaged
     from strokesynth.recognition import recognizer
     from strokesynth.synthesis import synthesizer
@@ -114,7 +114,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     for name, reader in loaded.items():
         print(f"read by {name}: {reader.note.split(';')[0]}")
     report.warn()
-    assessment = Assessment(
+    assessment = SynthesisEvaluation(
         synthesizer.load_synthesizer(args.weights),
         loaded,
         options,
@@ -135,7 +135,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     print(f"\nfigures and pictures: {args.out}")
 
 
-def _go(assessment: Assessment, report: Report, parts: Sequence[str]) -> None:
+def _go(assessment: SynthesisEvaluation, report: Report, parts: Sequence[str]) -> None:
     """Measure, print and save the parts that are not there yet."""
     for part in parts:
         if not assessment.available(part):
@@ -158,7 +158,7 @@ def _digest(path: str | Path) -> str:
 
 
 @contextmanager
-def _bar(what: str, steps: int) -> Iterator[Progress]:
+def _bar(what: str, steps: int) -> Iterator[Advance]:
     from tqdm import tqdm
 
     with tqdm(total=steps, desc=what, unit="line", leave=False) as bar:

@@ -13,7 +13,7 @@ from strokesynth._files import atomic_write, check_writable
 from strokesynth.cli._guard import guarded
 
 if TYPE_CHECKING:
-    from strokesynth.evaluation.recognition import Evaluation
+    from strokesynth.evaluation.recognition import RecognitionEvaluation
     from strokesynth.recognition.reading import Reading
     from strokesynth.recognition.recognizer import Recognizer
 
@@ -226,7 +226,7 @@ def _evaluate(args: argparse.Namespace) -> None:
             temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
-def _show(results: dict[str, Evaluation]) -> None:
+def _show(results: dict[str, RecognitionEvaluation]) -> None:
     first = next(iter(results.values()))
     print(
         f"{first.lines} lines of {first.writers} writers, {first.cer.length} characters, {first.wer.length} words"

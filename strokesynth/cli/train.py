@@ -178,7 +178,7 @@ def _train(args: argparse.Namespace) -> None:
     from strokesynth.training.distributed import joined
     from strokesynth.training.loop import TrainingOptions, prepare_process, train
     from strokesynth.training.recognition_task import RecognitionTask
-    from strokesynth.training.synthesis_task import HandwritingTask
+    from strokesynth.training.synthesis_task import SynthesisTask
 
     prepare_process()  # before the first product: threads take its settings from the one that starts them
     if args.init and args.resume:
@@ -193,13 +193,13 @@ def _train(args: argparse.Namespace) -> None:
         "config": {} if args.hidden_size is None else {"hidden_size": args.hidden_size},
         "repeats": dict(args.repeat),
     }
-    task: HandwritingTask | RecognitionTask
+    task: SynthesisTask | RecognitionTask
     if args.task == "recognition":
         task = RecognitionTask(corpus, train=args.train_on, focus=args.focus, **common)
     elif args.train_on or args.focus:
         raise ValueError("--train-on and --focus go with --task recognition")
     else:
-        task = HandwritingTask(args.task, corpus, **common)
+        task = SynthesisTask(args.task, corpus, **common)
     if args.init:
         start = load_weights(args.init)
         if start.alphabet != task.alphabet:

@@ -29,14 +29,14 @@ _TOGETHER = 64  # lines written, or read, between two movements of the progress 
 _LETTERS = re.compile(r"[A-Za-z ,.;:!?'\"()-]*")
 _DIGITS = re.compile(r"[A-Za-z0-9 ,.;:!?'\"()-]*")
 
-Progress = Callable[[int], object]
+Advance = Callable[[int], object]
 
 
 def _silent(lines: int) -> None:
     """No progress bar."""
 
 
-def write(
+def write_lines(
     synthesizer: Synthesizer,
     texts: Sequence[str],
     *,
@@ -45,7 +45,7 @@ def write(
     bias: float | None = None,
     style: str | Style | Ink | None = None,
     proofread: bool = False,
-    progress: Progress = _silent,
+    progress: Advance = _silent,
 ) -> list[Ink | None]:
     """Ink of each text; None where the network did not come to its end.
 
@@ -82,7 +82,9 @@ def has_extent(ink: Ink | None) -> TypeGuard[Ink]:
     return ink is not None and ink.bounds[:2] != ink.bounds[2:]
 
 
-def read(recognizer: Recognizer, inks: Sequence[Ink | None], *, progress: Progress = _silent) -> list[str]:
+def read_lines(
+    recognizer: Recognizer, inks: Sequence[Ink | None], *, progress: Advance = _silent
+) -> list[str]:
     """What the reader finds in each ink; nothing where there is no ink, or a dot only."""
     readings = [""] * len(inks)
     there = [i for i, ink in enumerate(inks) if has_extent(ink)]

@@ -52,7 +52,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class RecognitionEvaluation:
     """How lines were read.
 
     cer, wer: with intervals by bootstrap over writers. auc: the probability that of two lines, one read without an
@@ -107,7 +107,7 @@ def evaluate(
     worst: int = 10,
     progress: Callable[[int], object] = lambda lines: None,
     **options: Any,
-) -> Evaluation:
+) -> RecognitionEvaluation:
     """Read lines of a corpus and compare with their texts. Raises ValueError where there is no line."""
     if not len(indices):
         raise ValueError("there is no line to read")
@@ -132,7 +132,7 @@ def score(
     ids: Sequence[str],
     worst: int = 10,
     seconds: float = float("nan"),
-) -> Evaluation:
+) -> RecognitionEvaluation:
     """Compare readings with what was written."""
     texts = [reading.text for reading in readings]
     confidence = np.array([reading.confidence for reading in readings])
@@ -146,7 +146,7 @@ def score(
         length = int(characters.lengths[there].sum())
         error = float(characters.edits[there].sum() / length) if length else float("nan")
         calibration.append(Calibration(low, high, int(there.sum()), error))
-    return Evaluation(
+    return RecognitionEvaluation(
         len(readings),
         len(set(writers)),
         error_rate(characters, writers),

@@ -23,23 +23,23 @@ from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.evaluation import texts as test_texts
 from strokesynth.evaluation import variety
 from strokesynth.evaluation.legibility import (
+    Advance,
     Legibility,
-    Progress,
     has_extent,
     kind_of,
-    read,
+    read_lines,
     recognised,
     worst,
-    write,
+    write_lines,
 )
 from strokesynth.evaluation.metrics import confusions
 from strokesynth.evaluation.recognition import read_corpus
-from strokesynth.evaluation.variety import Writing
+from strokesynth.evaluation.variety import WrittenWord
 from strokesynth.ink import Ink
 from strokesynth.recognition.recognizer import Recognizer
 from strokesynth.synthesis.style import styles
 from strokesynth.synthesis.synthesizer import Synthesizer
-from strokesynth.training.synthesis_task import HandwritingTask
+from strokesynth.training.synthesis_task import SynthesisTask
 
 GROUPS = {
     "letters": str.isalpha,
@@ -58,7 +58,7 @@ _RATIOS = (
     ("no style", "two writers"),
 )
 
-ProgressBar = Callable[[str, int], AbstractContextManager[Progress]]
+ProgressBar = Callable[[str, int], AbstractContextManager[Advance]]
 """Makes a bar for a task of so many steps; gives what moves it."""
 
 
@@ -106,7 +106,7 @@ class Result(NamedTuple):
     sheet: Sequence[tuple[Ink, str]] = ()  # ink worth looking at, with titles
 
 
-class Assessment:
+class SynthesisEvaluation:
     """The parts, for one synthesizer and any number of readers, of which the first is the main one.
 
     corpus: one for recognition, with real lines to compare with. generation_corpus: one for generation, for the nats.
@@ -167,11 +167,11 @@ class Assessment:
             "proofread lines" if proofread else "lines", texts, proofread=proofread
         )
         found = {}
-        for name, read_ in readings.items():
+        for name, read in readings.items():
             by_kind = {
                 kind: (
                     [t for t, k in zip(flat, kinds) if k == kind],
-                    [r for r, k in zip(read_, kinds) if k == kind],
+                    [r for r, k in zip(read, kinds) if k == kind],
                 )
                 for kind in texts
             }
@@ -223,8 +223,8 @@ class Assessment:
         what = "proofread characters" if proofread else "characters"
         _, readings = self._write_and_read(what, texts, proofread=proofread)
         found = {}
-        for name, read_ in readings.items():
-            right = np.array([recognised(p.text, p.at, r) for p, r in zip(places, read_)])
+        for name, read in readings.items():
+            right = np.array([recognised(p.text, p.at, r) for p, r in zip(places, read)])
             counts = right.reshape(len(of.characters), of.per_character).sum(1)
             table = dict(zip(of.characters, counts.tolist(), strict=True))
             groups = {
@@ -250,8 +250,8 @@ class Assessment:
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in self.readers}
         for bias in self.options.biases:
             _, readings = self._write_and_read(f"bias {bias:g}", texts, bias=bias)
-            for name, read_ in readings.items():
-                found[name].append({"bias": bias} | Legibility.of(texts["sentences"], read_).to_dict())
+            for name, read in readings.items():
+                found[name].append({"bias": bias} | Legibility.of(texts["sentences"], read).to_dict())
         return Result({"readers": found})
 
     def variety(self) -> Result:
@@ -260,18 +260,20 @@ class Assessment:
         names = of.styles or tuple(styles())
         calls: list[tuple[str | None, int]] = [(s, k) for s in names for k in range(of.writings)]
         calls += [(None, k) for k in range(3 * of.writings)]
-        styled, free = list[Writing](), list[Writing]()
+        styled, free = list[WrittenWord](), list[WrittenWord]()
         with self.bar("variety", len(calls) * len(variety.LINES)) as progress:
             for style, k in calls:
                 label = f"variety {style} {k}"
-                inks = write(
+                inks = write_lines(
                     self.synthesizer, variety.LINES, seed=of.seed, label=label, style=style, progress=progress
                 )
                 there = [(j, variety.as_read(ink)) for j, ink in enumerate(inks) if has_extent(ink)]
                 readings = reader.read_lines([ink for _, ink in there], normalized=True)
                 for (j, ink), reading in zip(there, readings, strict=True):
                     line = (style, k, j)
-                    cut = variety.cut(ink, variety.LINES[j], reading, hand=style or line, line=line, label=j)
+                    cut = variety.cut_words(
+                        ink, variety.LINES[j], reading, hand=style or line, line=line, label=j
+                    )
                     (free if style is None else styled).extend(cut)
         limits: dict[str, Any] = {"most": _MOST_PAIRS, "seed": of.seed}
         kinds = {
@@ -302,8 +304,8 @@ class Assessment:
         return Result(figures)
 
     def nats(self) -> Result:
-        """What held-out ink costs the synthesis network: see `HandwritingTask.validate`."""
-        task = HandwritingTask(
+        """What held-out ink costs the synthesis network: see `SynthesisTask.validate`."""
+        task = SynthesisTask(
             "conditional_handwriting",
             _given(self.generation_corpus, "generation_corpus"),
             batch_size=32,
@@ -369,20 +371,22 @@ class Assessment:
         inks: list[Ink | None] = []
         with self.bar(what, count * (1 + len(self.readers))) as progress:
             for label, of in texts.items():
-                inks += write(
+                inks += write_lines(
                     self.synthesizer, of, seed=self.options.seed, label=label, progress=progress, **options
                 )
-            readings = {name: read(reader, inks, progress=progress) for name, reader in self.readers.items()}
+            readings = {
+                name: read_lines(reader, inks, progress=progress) for name, reader in self.readers.items()
+            }
         return inks, readings
 
-    def _words_of_people(self, reader: Recognizer) -> list[Writing]:
-        corpus, found = _given(self.corpus, "corpus"), list[Writing]()
+    def _words_of_people(self, reader: Recognizer) -> list[WrittenWord]:
+        corpus, found = _given(self.corpus, "corpus"), list[WrittenWord]()
         indices = variety.lines_of_people(corpus, _REAL, self.options.real_lines, self.options.seed)
         with self.bar("words of people", 2 * len(indices)) as progress:
             readings = read_corpus(reader, corpus, indices, progress=progress)
             for i, reading in zip(indices.tolist(), readings, strict=True):
                 ink, writer = Ink.from_offsets(corpus.offsets(i)), str(corpus.writers[i])
-                found += variety.cut(ink, str(corpus.texts[i]), reading, hand=writer, line=i)
+                found += variety.cut_words(ink, str(corpus.texts[i]), reading, hand=writer, line=i)
                 progress(1)
         return found
 

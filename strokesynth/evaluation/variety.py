@@ -54,7 +54,7 @@ _OF_ONE = 20  # lines of one writer
 Floats = NDArray[np.float64]
 
 
-class Writing(NamedTuple):
+class WrittenWord(NamedTuple):
     """One word as someone wrote it."""
 
     word: str
@@ -123,9 +123,9 @@ def lines_of_people(corpus: Corpus, sources: Sequence[str], most: int, seed: int
     return np.array(sorted(chosen[:most]), np.int64)
 
 
-def cut(
+def cut_words(
     ink: Ink, text: str, reading: Reading, *, hand: Hashable, line: Hashable, label: Hashable = None
-) -> list[Writing]:
+) -> list[WrittenWord]:
     """The `WORDS` of a line of normalised ink that its reader read as they are in the text.
 
     `label` names the text where several lines have the same: its words can then be found again in those.
@@ -151,22 +151,24 @@ def cut(
     for k, word in enumerate(split_words(Ink.from_strokes(ink.strokes, reading.text, owner))):
         if k in right:
             strokes = np.split(word.points, np.cumsum(word.lengths)[:-1])
-            result.append(Writing(word.text, hand, line, (label, right[k]), shape(strokes)))
+            result.append(WrittenWord(word.text, hand, line, (label, right[k]), shape(strokes)))
     return result
 
 
 def pairs(
-    writings: Sequence[Writing], *, one_hand: bool, one_text: bool, most: int, seed: int
-) -> dict[str, list[tuple[Writing, Writing]]]:
+    writings: Sequence[WrittenWord], *, one_hand: bool, one_text: bool, most: int, seed: int
+) -> dict[str, list[tuple[WrittenWord, WrittenWord]]]:
     """By word, two writings of it in different lines: of one hand or of two, of one place in a text or any places.
 
     At most `most` of a word; of one hand, about equally many from each that has several.
     """
     rng = Random(seed)
-    groups: dict[tuple[str, Hashable, Hashable], list[Writing]] = defaultdict(list)
+    groups: dict[tuple[str, Hashable, Hashable], list[WrittenWord]] = defaultdict(list)
     for w in writings:
         groups[w.word, w.place if one_text else None, w.hand if one_hand else None].append(w)
-    found: dict[str, dict[Hashable, list[tuple[Writing, Writing]]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[Hashable, list[tuple[WrittenWord, WrittenWord]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for (word, _, hand), group in groups.items():
         # All pairs of what many people wrote would be millions.
         some = rng.sample(group, min(len(group), max(most, _OF_ONE)))

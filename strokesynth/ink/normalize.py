@@ -302,8 +302,9 @@ def _refine(
     for _ in range(10):
         residual = (y - intercept - slope * x)[:, None] / height + _ABOVE
         likely = share * np.exp(-0.5 * (residual / _SPREAD) ** 2)
-        duty = likely * (weight / (likely.sum(axis=1) + OUTLIER_DENSITY))[:, None]
-        lines = (duty / (_SPREAD * height) ** 2) @ powers  # precisions, summed over the lines: (extrema, 3)
+        responsibilities = likely * (weight / (likely.sum(axis=1) + OUTLIER_DENSITY))[:, None]
+        # Precisions, summed over the lines: (extrema, 3).
+        lines = (responsibilities / (_SPREAD * height) ** 2) @ powers
         moments = (lines.T @ squares).reshape(3, 3, 3)
         # Normal equations of (slope, intercept, height), with priors on the slope and, weakly, on the height.
         normal, right = np.empty((3, 3)), np.empty(3)

@@ -14,7 +14,7 @@ from strokesynth.ink import Ink
 from strokesynth.ink.normalize import Baseline
 from strokesynth.nn.recognition import RecognitionNetwork
 from strokesynth.recognition.decoding import align
-from strokesynth.recognition.segmentation import Rows, owners, spans
+from strokesynth.recognition.segmentation import FeatureRows, owners, spans
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Evidence(NamedTuple):
 
     ink: Ink
     baseline: Baseline | None  # None where the ink was normalised already
-    rows: Rows
+    rows: FeatureRows
     log_probs: NDArray[np.float16]  # (T', C)
     alphabet: Alphabet
 

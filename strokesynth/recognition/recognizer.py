@@ -27,7 +27,7 @@ from strokesynth.recognition.decoding import Hypothesis, beam_search, greedy_bat
 from strokesynth.recognition.features import Trace, trace
 from strokesynth.recognition.language_model import LanguageModel
 from strokesynth.recognition.reading import Evidence, Reading
-from strokesynth.recognition.segmentation import Rows
+from strokesynth.recognition.segmentation import FeatureRows
 
 DEFAULT_BEAM = 16
 """Prefixes that beam search keeps."""
@@ -205,7 +205,7 @@ class Recognizer:
                     (self.alphabet.decode(codes), math.exp(next(likelihoods) / max(1, len(codes))))
                     for codes in texts
                 ]
-                rows = Rows(
+                rows = FeatureRows(
                     line.trace.points.astype(np.float32),
                     line.trace.strokes.astype(np.int32),
                     line.trace.features[:, _AIR] > 0.5,

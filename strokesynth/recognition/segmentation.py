@@ -23,7 +23,7 @@ _WIDE = 2.5  # strokes wider than this, in x-heights, are no marks and were writ
 _ARC = 0.15  # what a way along the stroke counts against one across
 
 
-class Rows(NamedTuple):
+class FeatureRows(NamedTuple):
     """The rows of features of one ink as `recognition.features.Trace` has them, in what little memory they need."""
 
     points: NDArray[np.float32]  # (n, 2), normalised
@@ -31,7 +31,7 @@ class Rows(NamedTuple):
     air: NDArray[np.bool_]  # (n,), whether the pen is up
 
 
-def owners(strokes: Sequence[Floats], rows: Rows, places: Ints) -> list[Ints]:
+def owners(strokes: Sequence[Floats], rows: FeatureRows, places: Ints) -> list[Ints]:
     """For each stroke an int array (n,): the character, an index into `places`, that each of its points belongs to.
 
     strokes: arrays (n, 2), level as the rows' points are, of the ink that the rows were taken from.
@@ -61,7 +61,7 @@ def spans(owner: Sequence[Ints], character: int) -> tuple[tuple[int, int, int], 
     return tuple(found)
 
 
-def _stroke_of_rows(strokes: Sequence[Floats], rows: Rows) -> Ints:
+def _stroke_of_rows(strokes: Sequence[Floats], rows: FeatureRows) -> Ints:
     """The stroke (n,) of each row, among those given: normalisation may have cut and dropped some."""
     count = int(rows.strokes.max()) + 1
     if count == len(strokes):
@@ -76,7 +76,7 @@ def _stroke_of_rows(strokes: Sequence[Floats], rows: Rows) -> Ints:
     return names[rows.strokes]
 
 
-def _cut(stroke: Floats, rows: Rows, own: Ints, places: Ints, characters: Ints) -> Ints:
+def _cut(stroke: Floats, rows: FeatureRows, own: Ints, places: Ints, characters: Ints) -> Ints:
     """The owner of each point of a stroke with the rows `own`, on which these characters were recognised."""
     here = places[characters]
     cuts = here[:-1] + _BETWEEN * np.diff(here)  # between rows

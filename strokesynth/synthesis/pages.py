@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from strokesynth.alphabet import Alphabet
     from strokesynth.synthesis.proofread import Proofreader
 
-PIECE = 40
+PAGE_PIECE_LENGTH = 40
 """Characters written in one go, about: many short pieces at once are faster than few long ones."""
 
 _BATCH = 64
@@ -195,7 +195,7 @@ def _write_words(
     has nothing to do with lines on paper, and the shortest line is written as well as the others.
     """
     counts = [len(passage.text.split()) for passage in passages]
-    pieces = cut_pieces([word for passage in passages for word in passage.text.split()], PIECE)
+    pieces = even_pieces([word for passage in passages for word in passage.text.split()], PAGE_PIECE_LENGTH)
     total, done = sum(map(len, pieces)), 0
 
     def write(texts: Sequence[str]) -> list[list[Word]]:
@@ -221,7 +221,7 @@ def _write_words(
     return [words[end - count : end] for end, count in zip(ends, counts, strict=True)]
 
 
-def cut_pieces(words: Sequence[str], length: int) -> list[str]:
+def even_pieces(words: Sequence[str], length: int) -> list[str]:
     """The words in pieces of about equal length, of about so many characters at most."""
     count = math.ceil((sum(map(len, words)) + len(words)) / length)
     ends = np.cumsum([len(word) + 1 for word in words])

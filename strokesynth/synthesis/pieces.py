@@ -16,7 +16,7 @@ from strokesynth.synthesis.accents import draw_marks
 from strokesynth.synthesis.spelling import Spelling
 from strokesynth.synthesis.style import measure
 
-PIECE = 60
+PIECE_LENGTH = 60
 """Characters written in one go, about; longer lines than people's are put together from pieces."""
 
 WORD_GAP, LETTER_GAP = 2.0, 0.25  # between pieces, in x-heights; people leave about two between words
@@ -35,29 +35,29 @@ class Piece(NamedTuple):
     gap: float  # before it, in x-heights
 
 
-class Writing(NamedTuple):
+class WrittenPiece(NamedTuple):
     """A piece as it was written."""
 
     ink: Ink  # level, says its base letters; no point belongs to a blank
-    window: NDArray[np.float32] | None = (
-        None  # (n, U + 1) at each point; None where it is of several writings
-    )
-    surprise: NDArray[np.float64] | None = None  # of a reader by each word, see `Proofreader.surprise`
+    # The window (n, U + 1) over the base letters at each point; None where words of several writings were put together.
+    window: NDArray[np.float32] | None = None
+    # Negative log-likelihood of each word, see `Proofreader.word_nlls`; None where nobody has read it.
+    word_nlls: NDArray[np.float64] | None = None
 
 
 class Line(NamedTuple):
     """What was written for one text: its pieces in order, each with a seed for what is drawn over it."""
 
     spelling: Spelling
-    pieces: list[tuple[Piece, Writing, int]]
+    pieces: list[tuple[Piece, WrittenPiece, int]]
     lean: NDArray[np.float64] | None = None  # (2, 3) what the style does to upright writing
 
 
-def cut(line: int, text: str) -> list[Piece]:
+def cut_pieces(line: int, text: str) -> list[Piece]:
     """The text in parts of about equal length, cut at blanks; within a word only where it is longer than a part."""
-    words = [match.span() for match in re.finditer(rf"\S{{1,{PIECE}}}", text)]
+    words = [match.span() for match in re.finditer(rf"\S{{1,{PIECE_LENGTH}}}", text)]
     begin, length = words[0][0], words[-1][1] - words[0][0]
-    count = math.ceil(length / PIECE)
+    count = math.ceil(length / PIECE_LENGTH)
     pieces = []
     for _, part in itertools.groupby(words, lambda word: int((sum(word) / 2 - begin) / length * count)):
         spans = list(part)
@@ -109,11 +109,11 @@ def collapsed(line: SampledLine) -> bool:
     return bool((advance < _LEAST_ADVANCE).any())
 
 
-def settle(written: SampledLine, text: str) -> Writing:
+def settle(written: SampledLine, text: str) -> WrittenPiece:
     """What the network wrote for a piece, as ink on a level baseline."""
     inked = np.array([k for k, c in enumerate(text) if c != " "])
     owner = inked[written.window[:, inked].argmax(1)]
-    return Writing(_level(Ink.from_offsets(written.offsets, text, owner)), written.window)
+    return WrittenPiece(_level(Ink.from_offsets(written.offsets, text, owner)), written.window)
 
 
 def put_together(line: Line) -> tuple[Ink, NDArray[np.int64]]:
@@ -168,7 +168,7 @@ def window_of(line: Line, ink: Ink, origin: NDArray[np.int64]) -> NDArray[np.flo
 
 def _legibility(line: Line) -> float | None:
     """Of the pieces together, where they have been read."""
-    known = [writing.surprise for _, writing, _ in line.pieces if writing.surprise is not None]
+    known = [writing.word_nlls for _, writing, _ in line.pieces if writing.word_nlls is not None]
     if len(known) < len(line.pieces):
         return None
     text = " ".join(piece.text for piece, _, _ in line.pieces)
@@ -195,6 +195,6 @@ def _level(ink: Ink) -> Ink:
     return Ink.from_strokes(np.split(points, ends), text, ink.characters)
 
 
-def legibility(text: str, surprise: float) -> float:
-    """What `Ink.legibility` says of a text that surprises a reader by so many nats: between 0 and 1."""
-    return math.exp(-surprise / max(1, len("".join(text.split()))))
+def legibility(text: str, nll: float) -> float:
+    """`Ink.legibility` of a text whose negative log-likelihood under the reader is `nll` nats: between 0 and 1."""
+    return math.exp(-nll / max(1, len("".join(text.split()))))

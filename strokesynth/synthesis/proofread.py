@@ -22,13 +22,13 @@ from strokesynth._checks import whole
 from strokesynth.ink import Ink
 from strokesynth.ink.words import Word, even_gaps, join, split_words, word_spans
 from strokesynth.recognition.decoding import align_batch
-from strokesynth.synthesis.pieces import Writing
+from strokesynth.synthesis.pieces import WrittenPiece
 
 if TYPE_CHECKING:
     from strokesynth.recognition.recognizer import Recognizer
 
 LIMIT = 0.15
-"""Nats a character by which the reader may be surprised: about one character in seven is in doubt."""
+"""Negative log-likelihood, in nats a character, up to which a word is readable: one character in seven is in doubt."""
 
 CANDIDATES = 4
 """Writings of what could not be read, at each attempt."""
@@ -66,8 +66,8 @@ class Proofreader:
 
         return self._given or load_recognizer()
 
-    def surprise(self, texts: Sequence[str], inks: Sequence[Ink]) -> list[NDArray[np.float64]]:
-        """Nats by which a reader is surprised by each word of each line: -log p(word | its ink), (words,) a line.
+    def word_nlls(self, texts: Sequence[str], inks: Sequence[Ink]) -> list[NDArray[np.float64]]:
+        """Negative log-likelihood of each word of each line, in nats: -log p(word | its ink), (words,) a line.
 
         The inks are normalised. Which ink a word has is told by the most probable alignment of the whole line with its
         text; so a word is read among its neighbours. Infinite for all words where the ink is too short for the text.
@@ -100,9 +100,9 @@ class Proofreader:
                 result[i][k] = loss
         return result
 
-    def readable(self, word: str, surprise: float) -> bool:
-        """Whether a word of so much surprise need not be written again."""
-        return surprise <= self.limit * max(_SHORT, len(word))
+    def readable(self, word: str, nll: float) -> bool:
+        """Whether a word of this negative log-likelihood need not be written again."""
+        return nll <= self.limit * max(_SHORT, len(word))
 
 
 def _aligned(log_probs: list[Tensor], codes: list[NDArray[np.int64]]) -> list[NDArray[np.int64] | None]:
@@ -123,19 +123,19 @@ Place = tuple[int, int]  # which piece, which of its words
 
 
 def repair(
-    pieces: Sequence[tuple[str, Writing]],
-    write: Callable[[list[str], int], list[list[Writing]]],
+    pieces: Sequence[tuple[str, WrittenPiece]],
+    write: Callable[[list[str], int], list[list[WrittenPiece]]],
     reader: Proofreader,
-) -> list[Writing]:
+) -> list[WrittenPiece]:
     """The pieces, each a text and a writing that has been read, with the best writing of each unreadable word.
 
     write: gives for each text in a list, and the number of the round, some writings in the hand of the pieces. A piece
     whose words are readable stays as it is; in the others, words keep their distances.
     """
     texts = {(i, k): word for i, (text, _) in enumerate(pieces) for k, word in enumerate(text.split())}
-    surprise = {(i, k): _surprise(pieces[i][1], k) for i, k in texts}
+    nll = {(i, k): _word_nll(pieces[i][1], k) for i, k in texts}
     found: dict[Place, Word] = {}
-    weak = {place for place, word in texts.items() if not reader.readable(word, surprise[place])}
+    weak = {place for place, word in texts.items() if not reader.readable(word, nll[place])}
     original = {i: split_words(pieces[i][1].ink) for i in {i for i, _ in weak}}
     for i, words in original.items():
         for place in [place for place in texts if place[0] == i]:
@@ -143,15 +143,15 @@ def repair(
                 found[place] = words[place[1]]
             else:  # they cannot be told apart, and none can be kept
                 weak.add(place)
-                surprise[place] = math.inf
+                nll[place] = math.inf
     better = set()
     for number in range(ROUNDS):
         places = [place for place in texts if place in weak]
         if not places:
             break
         for place, word, value in _again(places, texts, write, reader, number):
-            if value < surprise[place]:
-                found[place], surprise[place] = word, value
+            if value < nll[place]:
+                found[place], nll[place] = word, value
                 better.add(place)
                 if reader.readable(texts[place], value):
                     weak.discard(place)
@@ -159,23 +159,23 @@ def repair(
     for i in {i for i, _ in better}:
         places = [place for place in texts if place[0] == i]
         if all(place in found for place in places):
-            values = np.array([surprise[place] for place in places])
+            values = np.array([nll[place] for place in places])
             gaps = [word.gap for word in original[i]] or [math.nan] * len(places)
             words = [found[place]._replace(gap=gap) for place, gap in zip(places, gaps, strict=True)]
-            result[i] = Writing(join(even_gaps(words)), None, values)
+            result[i] = WrittenPiece(join(even_gaps(words)), None, values)
     return result
 
 
-def _surprise(writing: Writing, word: int) -> float:
-    if writing.surprise is None:
+def _word_nll(writing: WrittenPiece, word: int) -> float:
+    if writing.word_nlls is None:
         raise ValueError("a piece is repaired where it was read, and this one was not")
-    return float(writing.surprise[word])
+    return float(writing.word_nlls[word])
 
 
 def _again(
     places: Sequence[Place],
     texts: dict[Place, str],
-    write: Callable[[list[str], int], list[list[Writing]]],
+    write: Callable[[list[str], int], list[list[WrittenPiece]]],
     reader: Proofreader,
     number: int,
 ) -> list[tuple[Place, Word, float]]:
@@ -191,7 +191,7 @@ def _again(
         for pack, line, writings in zip(packs, lines, write(lines, number), strict=True)
         for writing in writings
     ]
-    read = reader.surprise([line for _, line, _ in tried], [writing.ink for _, _, writing in tried])
+    read = reader.word_nlls([line for _, line, _ in tried], [writing.ink for _, _, writing in tried])
     return [
         (place, word, float(value))
         for (pack, _, writing), values in zip(tried, read, strict=True)

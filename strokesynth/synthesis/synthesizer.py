@@ -21,10 +21,10 @@ from strokesynth.synthesis.pages import write_page
 from strokesynth.synthesis.pieces import (
     Line,
     Piece,
-    Writing,
+    WrittenPiece,
     after_style,
     collapsed,
-    cut,
+    cut_pieces,
     put_together,
     settle,
     window_of,
@@ -197,7 +197,7 @@ class Synthesizer:
         upright, lean = (None, None) if given is None else given.upright
         hand = None if upright is None else self._readable(upright)
         entropy = _entropy(seed)
-        lines = [cut(i, spelling.base) for i, spelling in enumerate(spellings)]
+        lines = [cut_pieces(i, spelling.base) for i, spelling in enumerate(spellings)]
         together = one_hand or hand is not None
         hands = [list(itertools.chain(*lines))] if together and lines else lines
         # The longest piece chooses the hand, in which the others go on.
@@ -223,9 +223,9 @@ class Synthesizer:
 
     def _sample(
         self, pieces: list[Piece], bias: float, style: Ink | None, entropy: int, reader: Proofreader | None
-    ) -> dict[Piece, Writing]:
+    ) -> dict[Piece, WrittenPiece]:
         """Write the pieces, in the hand of the style. Raises SynthesisError if one never succeeds."""
-        best: dict[Piece, tuple[float, Writing]] = {}  # by how bad they are
+        best: dict[Piece, tuple[float, WrittenPiece]] = {}  # by how bad they are
         missing = pieces
         for attempt in range(ATTEMPTS):
             if not missing:
@@ -242,8 +242,8 @@ class Synthesizer:
                 # What only looks collapsed may be a row of dots, and is better than nothing.
                 bad = [float(collapsed(line)) for _, line in done]
             else:
-                read = reader.surprise([piece.text for piece, _ in done], [w.ink for w in writings])
-                writings = [w._replace(surprise=values) for w, values in zip(writings, read, strict=True)]
+                read = reader.word_nlls([piece.text for piece, _ in done], [w.ink for w in writings])
+                writings = [w._replace(word_nlls=values) for w, values in zip(writings, read, strict=True)]
                 bad = [float(values.sum()) for values in read]
             for (piece, _), writing, value in zip(done, writings, bad, strict=True):
                 if piece not in best or value < best[piece][0]:
@@ -266,7 +266,7 @@ class Synthesizer:
         entropy: int,
         hand: int,
         reader: Proofreader,
-    ) -> list[list[Writing]]:
+    ) -> list[list[WrittenPiece]]:
         """Several writings of each text, for a round of `repair`."""
         jobs = [
             (text, k * reader.candidates + copy)
@@ -275,7 +275,7 @@ class Synthesizer:
         ]
         seeds = [_derived(entropy, hand, place, ATTEMPTS + 1 + number) for _, place in jobs]
         lines = self._lines([text for text, _ in jobs], seeds, bias, style)
-        found: list[list[Writing]] = [[] for _ in texts]
+        found: list[list[WrittenPiece]] = [[] for _ in texts]
         for (text, place), line in zip(jobs, lines, strict=True):
             if line.finished:
                 found[place // reader.candidates].append(settle(line, text))

@@ -1,7 +1,8 @@
 """Leaving out of a corpus what a recogniser cannot find its text in: mislabelled, incomplete or scribbled lines.
 
 A synthesis network that is shown ink which says something else learns to write something else. The measure is that
-of proofreading (`strokesynth.synthesis.proofread`): nats a character by which a reader is surprised by the text.
+of proofreading (`strokesynth.synthesis.proofread`): the negative log-likelihood of the text under a reader, in nats a
+character.
 """
 
 from __future__ import annotations
@@ -53,13 +54,13 @@ def clean_corpus(
         raise ValueError(f"limit is {limit!r}; expected a number of nats a character above 0")
     out = check_writable(out)
     corpus = Corpus.load(path)
-    surprise, readings = judge(corpus, recognizer, workers=workers, progress=progress)
+    nll, readings = judge(corpus, recognizer, workers=workers, progress=progress)
     judged = ~np.isin(corpus.splits, HELD_OUT)
-    bad = judged & (surprise > limit)
+    bad = judged & (nll > limit)
     sources = {}
     for source in dict.fromkeys(corpus.sources.tolist()):
         own = judged & (corpus.sources == source)
-        worst = [i for i in np.argsort(-surprise, kind="stable") if own[i] and bad[i]][:_SHOWN]
+        worst = [i for i in np.argsort(-nll, kind="stable") if own[i] and bad[i]][:_SHOWN]
         sources[source] = {
             "lines": int(own.sum()),
             "left_out": int((own & bad).sum()),
@@ -93,7 +94,7 @@ def judge(
     workers: int | None = None,
     progress: bool = True,
 ) -> tuple[NDArray[np.float64], list[str]]:
-    """Read N lines: the nats a character by which each text surprises the reader (N,), and what it reads.
+    """Read N lines: the negative log-likelihood of each text, in nats a character (N,), and what the reader reads.
 
     The former is -log p(text | ink) / length, infinite where the ink is too short for the text. See `clean_corpus`.
     """
@@ -102,16 +103,16 @@ def judge(
     order = np.argsort(-corpus.lengths, kind="stable")
     chunks = [order[k : k + _CHUNK] for k in range(0, len(order), _CHUNK)]
     work = [([corpus.offsets(int(i)) for i in chunk], corpus.texts[chunk].tolist()) for chunk in chunks]
-    surprise, readings = np.zeros(len(corpus)), [""] * len(corpus)
+    nll, readings = np.zeros(len(corpus)), [""] * len(corpus)
     with ProcessPoolExecutor(
         workers or os.cpu_count(), get_context("spawn"), initializer=_load, initargs=(recognizer,)
     ) as pool:
         found = tqdm(pool.map(_read, work), "reading", len(work), unit=" batches", disable=not progress)
         for chunk, (values, texts) in zip(chunks, found, strict=True):
-            surprise[chunk] = values
+            nll[chunk] = values
             for i, text in zip(chunk, texts, strict=True):
                 readings[i] = text
-    return surprise, readings
+    return nll, readings
 
 
 _reader: Recognizer  # of a worker process
@@ -125,9 +126,9 @@ def _load(path: str | os.PathLike[str] | None) -> None:
 
 def _read(lines: tuple[list[NDArray[np.float32]], list[str]]) -> tuple[NDArray[np.float64], list[str]]:
     offsets, texts = lines
-    surprise, readings = np.zeros(len(texts)), [""] * len(texts)
+    nll, readings = np.zeros(len(texts)), [""] * len(texts)
     for i, log_probs in _reader.frames([Ink.from_offsets(o) for o in offsets], normalized=True):
         codes = _reader.alphabet.encode(texts[i])
-        surprise[i] = -ctc_log_likelihood(log_probs.clamp(max=0.0), codes) / len(codes)
+        nll[i] = -ctc_log_likelihood(log_probs.clamp(max=0.0), codes) / len(codes)
         readings[i] = _reader.alphabet.decode(greedy(log_probs))
-    return surprise, readings
+    return nll, readings

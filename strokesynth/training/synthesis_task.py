@@ -32,7 +32,7 @@ SAMPLE_TEXTS = (
 """Lines that every training run draws, to see letters, digits and the rare characters come."""
 
 
-class HandwritingTask:
+class SynthesisTask:
     """Next-point prediction over a corpus, with the text (synthesis network) or without (prediction network)."""
 
     def __init__(
