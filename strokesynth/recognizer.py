@@ -24,7 +24,7 @@ from strokesynth.language_model import LanguageModel
 from strokesynth.nn.ctc import Hypothesis, beam_search, greedy_batch
 from strokesynth.nn.recognition import RecognitionNetwork
 from strokesynth.normalize import Baseline, estimate_baseline, normalize
-from strokesynth.reading import Evidence, Reading
+from strokesynth.reading import Evidence, Reading, point_characters
 from strokesynth.rows import is_page, split_rows
 from strokesynth.spans import Rows
 from strokesynth.weights_file import Weights, load_weights
@@ -60,6 +60,26 @@ class _Line(NamedTuple):
     ink: Ink
     baseline: Baseline | None
     trace: Trace
+
+    def evidence(self, log_probs: Tensor, alphabet: Alphabet) -> Evidence:
+        """What is kept of this line and of its frames (T', C)."""
+        rows = Rows(
+            self.trace.points.astype(np.float32),
+            self.trace.strokes.astype(np.int32),
+            self.trace.features[:, _AIR] > 0.5,
+        )
+        return Evidence(self.ink, self.baseline, rows, log_probs.half().numpy(), alphabet)
+
+
+class Alignment(NamedTuple):
+    """Which character of a text each point of an ink belongs to.
+
+    characters: for each stroke an int array (n,) of indices into the text; a blank has no points. surprise: nats
+    a character by which the text surprises the reader: -log p(text | ink) / length.
+    """
+
+    characters: list[NDArray[np.int64]]
+    surprise: float
 
 
 class Recognizer:
@@ -195,6 +215,28 @@ class Recognizer:
             result[i] = _log_likelihoods([log_probs], [codes[i]])[0]
         return result
 
+    def align(
+        self, inks: Sequence[Ink], texts: Sequence[str], *, normalized: bool = False
+    ) -> list[Alignment | None]:
+        """Which character of its text each point of each ink belongs to; None where the ink cannot say its text.
+
+        That is an ink with fewer frames than its text needs, or a text without a visible character.
+        Raises ValueError as `read_lines`, and for characters outside the alphabet.
+        """
+        if len(inks) != len(texts):
+            raise ValueError(f"each ink has one text; got {len(inks)} inks and {len(texts)} texts")
+        result: list[Alignment | None] = [None] * len(inks)
+        for line, log_probs in self._posteriors(list(inks), normalized, numbered=True):
+            text = texts[line.place]
+            try:
+                owner, _ = point_characters(line.evidence(log_probs, self.alphabet), text)
+            except ValueError:
+                self.alphabet.encode(text)
+                continue
+            (likelihood,) = _log_likelihoods([log_probs], [self.alphabet.encode(text)])
+            result[line.place] = Alignment(owner, -likelihood / len(text))
+        return result
+
     def _read(
         self, inks: list[Ink], decode: _Decoding, normalized: bool, numbered: bool
     ) -> Iterator[tuple[int, Reading]]:
@@ -207,13 +249,7 @@ class Recognizer:
                     (self.alphabet.decode(codes), math.exp(next(likelihoods) / max(1, len(codes))))
                     for codes in texts
                 ]
-                rows = Rows(
-                    line.trace.points.astype(np.float32),
-                    line.trace.strokes.astype(np.int32),
-                    line.trace.features[:, _AIR] > 0.5,
-                )
-                kept = log_probs[: frames[i], i].half().numpy()
-                evidence = Evidence(line.ink, line.baseline, rows, kept, self.alphabet)
+                evidence = line.evidence(log_probs[: frames[i], i], self.alphabet)
                 yield line.place, Reading(*ranked[0], tuple(ranked[1:]), evidence)
 
     def _posteriors(
