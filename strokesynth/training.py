@@ -14,10 +14,10 @@ import io
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -53,6 +53,17 @@ class TrainingOptions:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected a number above 0")
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"average_decay is {self.average_decay!r}; expected at least 0 and below 1")
+
+
+class Group(NamedTuple):
+    """Parameters that learn at `factor` times the learning rate and whose gradients are clipped together."""
+
+    parameters: Sequence[nn.Parameter]
+    factor: float = 1.0
+
+
+def _one_group(network: nn.Module) -> list[Group]:
+    return [Group(list(network.parameters()))]
 
 
 class Task(Protocol):
@@ -153,7 +164,12 @@ class _Run:
             torch.set_float32_matmul_precision("high")  # what is not computed in bfloat16 may be in TF32
         self.network = task.network.to(self.device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=options.learning_rate, fused=True)
+        self.groups = getattr(task, "groups", _one_group)(self.network)
+        self.optimizer = torch.optim.Adam(
+            [{"params": list(group.parameters), "factor": group.factor} for group in self.groups],
+            lr=options.learning_rate,
+            fused=True,
+        )
         self.progress = Progress()
         if self.rank == 0 and not resume and self.checkpoint.exists():
             raise ValueError(f"{str(folder)!r} already holds a run: resume it, or choose another folder")
@@ -223,7 +239,7 @@ class _Run:
         started = time.monotonic()
         self._seed()
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self._learning_rate() * group["factor"]
         self.network.train()
         part = key[self.rank :: self.world] if self.world > 1 else key
         loss, points = self.task.loss(self.network, part) if len(part) else (None, 0)
@@ -235,7 +251,10 @@ class _Run:
         for parameter in self.network.parameters():
             if parameter.grad is not None:
                 parameter.grad /= points
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_norm)
+        norms = [
+            torch.nn.utils.clip_grad_norm_(group.parameters, self.options.gradient_norm) for group in self.groups
+        ]
+        norm = torch.stack(norms).max()
         if torch.isfinite(norm):
             self.optimizer.step()
         elif self.rank == 0:
@@ -246,6 +265,8 @@ class _Run:
             torch._foreach_lerp_(
                 list(self.average.parameters()), list(self.network.parameters()), 1.0 - decay
             )
+            for mean, value in zip(self.average.buffers(), self.network.buffers(), strict=True):
+                mean.copy_(value)
         self.progress.step += 1
         self.progress.position += 1
         self.progress.points += points

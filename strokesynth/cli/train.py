@@ -11,7 +11,7 @@ from typing import Any
 
 from strokesynth.cli._guard import guarded
 
-TASKS = ("conditional_handwriting", "unconditional_handwriting", "recognition", "language_model")
+TASKS = ("conditional_handwriting", "styled_handwriting", "unconditional_handwriting", "recognition", "language_model")
 _RUNNING_TEXT = ("iam", "npy", "unipen-text")  # sources of a corpus whose words stand in sentences
 _LINE = 30  # characters of a line of prose for the language model: about those of a written line
 
@@ -100,6 +100,9 @@ def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) ->
     parser.add_argument(
         "--focus", type=float, default=0.0, metavar="X", help="gamma of focal CTC (%(default)s)"
     )
+    parser.add_argument(
+        "--contrast-only", action="store_true", help="of a styled network only the encoder, by contrast of writers"
+    )
     group = parser.add_argument_group("language model")
     group.add_argument(
         "--text",
@@ -172,11 +175,13 @@ def _train_language_model(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
+    from strokesynth.alignment import alignment_file, load_alignment
     from strokesynth.corpus import Corpus
     from strokesynth.handwriting import HandwritingTask
     from strokesynth.nn.transfer import warm_start
     from strokesynth.processes import joined
     from strokesynth.recognition_task import RecognitionTask
+    from strokesynth.style_task import StyledHandwritingTask
     from strokesynth.training import TrainingOptions, prepare_process, train
     from strokesynth.weights_file import load_weights
 
@@ -193,11 +198,15 @@ def _train(args: argparse.Namespace) -> None:
         "config": {} if args.hidden_size is None else {"hidden_size": args.hidden_size},
         "repeats": dict(args.repeat),
     }
-    task: HandwritingTask | RecognitionTask
+    task: HandwritingTask | RecognitionTask | StyledHandwritingTask
     if args.task == "recognition":
         task = RecognitionTask(corpus, train=args.train_on, focus=args.focus, **common)
     elif args.train_on or args.focus:
         raise ValueError("--train-on and --focus go with --task recognition")
+    elif args.task == "styled_handwriting":
+        common["config"] = {}
+        characters = load_alignment(alignment_file(args.corpus), corpus)
+        task = StyledHandwritingTask(corpus, characters, contrast_only=args.contrast_only, **common)
     else:
         task = HandwritingTask(args.task, corpus, **common)
     if args.init:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
+from strokesynth.nn.styled import StyledConfig, StyledNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 
-Network: TypeAlias = PredictionNetwork | SynthesisNetwork | RecognitionNetwork
+Network: TypeAlias = PredictionNetwork | SynthesisNetwork | StyledNetwork | RecognitionNetwork
 
-NETWORKS: dict[str, tuple[type[Network], type[PredictionConfig] | type[RecognitionConfig]]] = {
+NETWORKS: dict[str, tuple[type[Network], type[PredictionConfig] | type[RecognitionConfig] | type[StyledConfig]]] = {
     "unconditional_handwriting": (PredictionNetwork, PredictionConfig),
     "conditional_handwriting": (SynthesisNetwork, SynthesisConfig),
+    "styled_handwriting": (StyledNetwork, StyledConfig),
     "recognition": (RecognitionNetwork, RecognitionConfig),
 }
 
@@ -29,4 +31,6 @@ def build_network(task: str, config: dict[str, Any]) -> Network:
         raise ValueError(
             f"{settings.__name__} has no {sorted(set(config) - known)}; its fields are {sorted(known)}"
         )
+    if settings is StyledConfig:
+        return StyledNetwork(StyledConfig.of(config))
     return network(settings(**config))  # type: ignore[arg-type]

@@ -133,6 +133,32 @@ class Posterior(NamedTuple):
     seen: Tensor  # (B, A) instances of each character
 
 
+class _Attention(nn.Module):
+    """A transformer layer (Vaswani et al. 2017, arXiv:1706.03762), normalised before each part: (B, N, C) → the same.
+
+    Written out, since torch's fused attention is slow in its backward pass for so few and so short rows on a CPU.
+    """
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before = nn.LayerNorm(channels)
+        self.to_qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+        self.between = nn.LayerNorm(channels)
+        self.inner = nn.Sequential(nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, rows, channels = x.shape
+        size = channels // self.heads
+        qkv = self.to_qkv(self.before(x)).view(batch, rows, 3, self.heads, size).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.reshape(3, batch * self.heads, rows, size).unbind(0)
+        weights = torch.softmax(q @ k.transpose(1, 2) / size**0.5, dim=-1)
+        seen = (weights.to(v.dtype) @ v).view(batch, self.heads, rows, size).transpose(1, 2)
+        x = x + self.out(seen.reshape(batch, rows, channels))
+        return x + self.inner(self.between(x))
+
+
 class StyleEncoder(nn.Module):
     """Ink of one writer → posterior over their style. See the module."""
 
@@ -154,10 +180,7 @@ class StyleEncoder(nn.Module):
         self.whole = nn.Linear(3 * c + 1, c)
         self.nothing = nn.Parameter(torch.zeros(c))
         self.token = nn.Embedding(alphabet_size, c)
-        layer = nn.TransformerEncoderLayer(
-            c, config.heads, 2 * c, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-        )
-        self.mix = nn.TransformerEncoder(layer, config.transformer_layers, enable_nested_tensor=False)
+        self.mix = nn.Sequential(*(_Attention(c, config.heads) for _ in range(config.transformer_layers)))
         self.to_hand = nn.Linear(c, 2 * config.hand_size)
         self.to_character = nn.Linear(c, 2 * config.character_size)
         # Means of styles are standardised by what writers have on average: a posterior can then not collapse by
@@ -181,17 +204,20 @@ class StyleEncoder(nn.Module):
         device, size = r.points.device, self.config.channels
         lengths = torch.tensor(r.lengths, device=device)
         line = torch.repeat_interleave(torch.arange(len(r.lengths), device=device), lengths)
+        # All lines stand in one long row with gaps between them, which every convolution leaves empty.
         place = torch.arange(len(r.points), device=device) + _GAP * (line + 1)
         total = len(r.points) + _GAP * (len(r.lengths) + 1)
-        owner = r.instances.clamp(min=0)
-        letter = self.letter(r.codes[owner]) if len(r.codes) else r.points.new_zeros(len(r.points), size)
-        known = (r.instances >= 0)[:, None]
-        x = F.gelu(self.enter(r.points) + letter * known)
+        letter = F.embedding(r.codes, self.letter.weight)
+        owner = torch.where(r.instances >= 0, r.instances, len(r.codes))
+        letter = torch.cat([letter, letter.new_zeros(1, size)]).index_select(0, owner)
+        entered = F.gelu(self.enter(r.points) + letter)
+        rows = entered.new_zeros(total, size).index_copy(0, place, entered)
+        ink = entered.new_zeros(total, 1).index_fill(0, place, 1.0)
         for convolution in self.convolutions:
-            rows = x.new_zeros(total, size).index_copy(0, place, x)
-            windows = rows.unfold(0, 2 * _REACH + 1, 1)  # (total - 4, C, 5)
-            around = windows[place - _REACH].flatten(1)
-            x = x + F.gelu(convolution(around))
+            padded = F.pad(rows, (0, 0, _REACH, _REACH))
+            around = torch.cat([padded[k : k + total] for k in range(2 * _REACH + 1)], dim=1)
+            rows = rows + F.gelu(convolution(around)) * ink
+        x = rows.index_select(0, place)
         x = x.float()
         ones = x.new_ones(len(x), 1)
 
@@ -245,9 +271,9 @@ class StyleEncoder(nn.Module):
             self._observe("hand", hand_mean[total[:, 0] > 0])
             self._observe("characters", mean[seen > 0])
         return Posterior(
-            (hand_mean - self.hand_mean) / self.hand_std,
+            (hand_mean - self.hand_mean.clone()) / self.hand_std.clone(),
             hand_variance.clamp(_LEAST_LOG_VARIANCE, _MOST_LOG_VARIANCE),
-            (mean - self.characters_mean) / self.characters_std,
+            (mean - self.characters_mean.clone()) / self.characters_std.clone(),
             variance.clamp(_LEAST_LOG_VARIANCE, _MOST_LOG_VARIANCE),
             seen,
         )

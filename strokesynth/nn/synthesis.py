@@ -9,6 +9,7 @@ training corpus kept in the weights as buffers, so that callers only ever see of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -142,20 +143,30 @@ class SynthesisNetwork(_PenNetwork):
         return SynthesisState(self.first.initial_state(batch), above)
 
     def forward(
-        self, x: Tensor, text: Tensor, state: SynthesisState | None = None
+        self,
+        x: Tensor,
+        text: Tensor,
+        state: SynthesisState | None = None,
+        *,
+        biases: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, SynthesisState]:
         """Standardised points x (T, B, 3) and one-hot text (B, U, A), see `one_hot`.
 
+        biases: what each line adds to the gates of the three layers, each (B, 4H), and to the outputs (B, 6 M + 1).
         Returns outputs (T, B, 6 M + 1) for the points after, the window weights phi (T, B, U) and the last state.
         """
         state = state or self.initial_state(x.shape[1])
-        h, window, phi, first = self.first(x, text, state.first)
+        of_first, *of_layers, of_output = biases if biases is not None else (None,) * 4
+        h, window, phi, first = self.first(x, text, state.first, of_first)
         hidden, states = [h], []
-        for layer, before in zip(self.layers, state.layers, strict=True):
-            h, after = layer(torch.cat([x, window, hidden[-1]], dim=-1), before)
+        for layer, before, bias in zip(self.layers, state.layers, of_layers, strict=True):
+            h, after = layer(torch.cat([x, window, hidden[-1]], dim=-1), before, bias)
             hidden.append(h)
             states.append(after)
-        return self._outputs(hidden), phi, SynthesisState(first, tuple(states))
+        outputs = self._outputs(hidden)
+        if of_output is not None:
+            outputs = outputs + of_output
+        return outputs, phi, SynthesisState(first, tuple(states))
 
     def step(self, x: Tensor, text: Tensor, state: SynthesisState) -> tuple[Tensor, Tensor, SynthesisState]:
         """One step without gradients: x (B, 3) → outputs (B, 6 M + 1), phi (B, U) and the new state."""
