@@ -209,8 +209,9 @@ class StyleEncoder(nn.Module):
         total = len(r.points) + _GAP * (len(r.lengths) + 1)
         letter = F.embedding(r.codes, self.letter.weight)
         owner = torch.where(r.instances >= 0, r.instances, len(r.codes))
-        letter = torch.cat([letter, letter.new_zeros(1, size)]).index_select(0, owner)
-        entered = F.gelu(self.enter(r.points) + letter)
+        entered = self.enter(r.points)
+        letter = torch.cat([letter, letter.new_zeros(1, size)]).to(entered.dtype)
+        entered = F.gelu(entered + letter.index_select(0, owner))
         rows = entered.new_zeros(total, size).index_copy(0, place, entered)
         ink = entered.new_zeros(total, 1).index_fill(0, place, 1.0)
         for convolution in self.convolutions:
