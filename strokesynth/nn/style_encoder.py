@@ -202,7 +202,7 @@ class StyleEncoder(nn.Module):
 
     def _instances(self, r: References) -> tuple[Tensor, Tensor]:
         device, size = r.points.device, self.config.channels
-        lengths = torch.tensor(r.lengths, device=device)
+        lengths = torch.tensor(r.lengths, dtype=torch.int64, device=device)
         line = torch.repeat_interleave(torch.arange(len(r.lengths), device=device), lengths)
         # All lines stand in one long row with gaps between them, which every convolution leaves empty.
         place = torch.arange(len(r.points), device=device) + _GAP * (line + 1)
@@ -242,7 +242,7 @@ class StyleEncoder(nn.Module):
         count, size, device = len(sets), self.alphabet_size, instances.device
         chosen = torch.cat([*sets, torch.zeros(0, dtype=torch.int64, device=device)])
         of = torch.repeat_interleave(
-            torch.arange(count, device=device), torch.tensor([len(s) for s in sets], device=device)
+            torch.arange(count, device=device), torch.tensor([len(s) for s in sets], dtype=torch.int64, device=device)
         )
         vectors, cell = instances[chosen], of * size + references.codes[chosen]
         # Attention over the instances of one character of one style: weights that add up to one in each cell.
