@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from strokesynth._files import atomic_write
+from strokesynth.nn.products import products_in
 
 FORMAT = 1
 _OWN_FIGURES = ("train_nats_per_point", "points_per_second")
@@ -107,6 +108,7 @@ def train(
     *,
     resume: bool = False,
     device: str | torch.device = "cpu",
+    products: str | None = None,
 ) -> dict[str, float]:
     """Train the task's network on the device until the time budget is spent; returns the last validation figures.
 
@@ -117,11 +119,15 @@ def train(
     up their gradients: the updates are those of one process, up to rounding and to what the task varies at
     random. Only the first process looks at the folder; the others start from what it tells them.
 
+    `products` is the type of matrix products, see `strokesynth.nn.products`; None leaves it to the environment.
+
     Raises ValueError if the folder belongs to another training that is under way, already holds a run (without
-    `resume`) or holds none (with it), or if the checkpoint is of another task, version or architecture.
+    `resume`) or holds none (with it), if the checkpoint is of another task, version or architecture, or if
+    `products` is none of its choices.
     """
     if dist.is_initialized() and dist.get_rank() > 0:
-        return _Run(task, folder, options, resume, device).go()
+        with products_in(products):
+            return _Run(task, folder, options, resume, device).go()
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
@@ -129,7 +135,8 @@ def train(
     except Timeout:
         raise ValueError(f"another training is writing to {str(folder)!r}: choose another folder") from None
     try:
-        return _Run(task, folder, options, resume, device).go()
+        with products_in(products):
+            return _Run(task, folder, options, resume, device).go()
     finally:
         lock.release()
         torch.set_flush_denormal(False)

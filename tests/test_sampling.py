@@ -34,10 +34,9 @@ def codes(*numbers):
 
 
 @pytest.fixture
-def exact(monkeypatch):
-    """Training passes in float32, so that they can be compared with sampling, also where bfloat16 is faster."""
-    for module in ("lstm", "window"):
-        monkeypatch.setattr(f"strokesynth.nn.{module}.product_dtype", lambda device: torch.float32)
+def tolerance(products):
+    """How far training passes may be from sampling, which is float32 throughout."""
+    return 1e-4 if products == torch.float32 else 0.02
 
 
 TEXTS = [codes(1, 2, 3, 4, 5), codes(7, 7), codes(3, 1, 4, 1, 5, 8, 2, 6, 5), codes(8)]
@@ -162,7 +161,7 @@ def test_shapes_and_alignment():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_replaying_a_line_shows_where_it_stops(seed, exact):
+def test_replaying_a_line_shows_where_it_stops(seed, tolerance):
     """Oracle: the training pass over the finished line has the same windows, and the first stop is the line's end."""
     network = synthesis()
     text = TEXTS[2]
@@ -171,7 +170,7 @@ def test_replaying_a_line_shows_where_it_stops(seed, exact):
     with torch.no_grad():
         _, phi, _ = network(network.standardize(inputs), network.one_hot(torch.from_numpy(text)[None]))
     phi = phi[:, 0].numpy()
-    np.testing.assert_allclose(line.window, phi[:-1], atol=1e-4)
+    np.testing.assert_allclose(line.window, phi[:-1], atol=tolerance)
     on_end = phi[:, -1] >= phi[:, :-1].max(1)
     pen_up = inputs[:, 0, 2].numpy() > 0.5
     assert line.finished
@@ -219,7 +218,7 @@ def test_bias_is_of_each_line():
 # --- priming -----------------------------------------------------------------------------------------
 
 
-def test_priming_is_going_on_after_real_ink(exact):
+def test_priming_is_going_on_after_real_ink(tolerance):
     """Oracle: the real ink through the training pass, then one step."""
     network = synthesis()
     rng = np.random.default_rng(3)
@@ -233,8 +232,8 @@ def test_priming_is_going_on_after_real_ink(exact):
         _, _, state = network(network.standardize(inputs), both)
         outputs, phi, _ = network.step(network.standardize(torch.from_numpy(ink[-1:])), both, state)
         point = network.unstandardize(sample(split_outputs(outputs, 1.0), NoiseStreams([9]).next()))
-    np.testing.assert_allclose(line.window[0], phi[0, 3:], atol=1e-4)
-    np.testing.assert_allclose(line.offsets[0], point[0], atol=1e-4)
+    np.testing.assert_allclose(line.window[0], phi[0, 3:], atol=tolerance)
+    np.testing.assert_allclose(line.offsets[0], point[0], atol=tolerance)
     (unprimed,) = sample_lines(network, [text], [9])
     assert not np.allclose(line.offsets[0], unprimed.offsets[0], atol=1e-3)
     assert not np.allclose(line.window[0], unprimed.window[0], atol=1e-2)

@@ -176,6 +176,7 @@ def zigzag_corpus() -> Corpus:
     return Corpus.from_samples(samples, "generation")
 
 
+@pytest.mark.usefixtures("products")
 @pytest.mark.parametrize("name", ["conditional_handwriting", "unconditional_handwriting"])
 def test_handwriting_tasks_learn_and_save_weights_that_load(tmp_path: Path, name: str) -> None:
     config = {"hidden_size": 16, "components": 3}
@@ -191,7 +192,7 @@ def test_handwriting_tasks_learn_and_save_weights_that_load(tmp_path: Path, name
     assert loaded["valid_nats_per_point"] == pytest.approx(figures["valid_nats_per_point"], abs=0.02)
 
 
-def test_the_loss_does_not_depend_on_padding() -> None:
+def test_the_loss_does_not_depend_on_padding(products: torch.dtype) -> None:
     corpus = zigzag_corpus()
     task = HandwritingTask(
         "conditional_handwriting", corpus, batch_size=8, seed=1, config={"hidden_size": 16, "components": 3}
@@ -210,7 +211,8 @@ def test_the_loss_does_not_depend_on_padding() -> None:
         together, points = task.loss(task.network, np.array([0, 1, 2]))
         long_alone, _ = task.loss(task.network, np.array([0]))
     assert points == 17 + 9 + 9
-    torch.testing.assert_close(together - long_alone, alone, rtol=1e-4, atol=1e-3)
+    rounding = 1.0 if products == torch.float32 else 100.0
+    torch.testing.assert_close(together - long_alone, alone, rtol=1e-4 * rounding, atol=1e-3 * rounding)
 
 
 def test_splits_that_leave_one_side_empty_are_refused() -> None:
