@@ -33,6 +33,7 @@ POINTS_A_CHARACTER = 12
 class RandomLines:
     """A training task (`strokesynth.training.Task`) of one batch; `loss_of` gives the sum over its points."""
 
+    unit = "point"
     figures = ()
 
     def __init__(

@@ -10,6 +10,7 @@ from strokesynth.sampling import (
     TERMINAL_GAP,
     NoiseStreams,
     _at_end,
+    _primed,
     sample_freely,
     sample_lines,
     start_point,
@@ -295,3 +296,31 @@ def test_priming_one_line_for_all_of_them_changes_nothing(monkeypatch, native):
     fresh.load_state_dict(network.state_dict())
     for line, apart in zip(together, sample_lines(fresh, texts, [1, 2, 3], **options), strict=True):
         np.testing.assert_allclose(line.offsets, apart.offsets, atol=1e-4)
+
+
+@pytest.mark.parametrize("moment", ["asked", "told"])
+def test_another_thread_may_replace_the_style_that_is_remembered(monkeypatch, moment):
+    """A writer whose memory another thread overwrites as soon as it was looked at, or written to."""
+
+    class Shared:
+        def __init__(self):
+            self.memory = None
+
+        @property
+        def primed(self):
+            found = self.memory
+            if moment == "asked" and found is not None:
+                self.memory = other
+            return found
+
+        @primed.setter
+        def primed(self, value):
+            self.memory = other if moment == "told" else value
+
+    style, text = np.ones((3, 3), np.float32), np.array([1, 2])
+    own, others = object(), object()
+    other = ((b"another", b"style"), others, 5)
+    monkeypatch.setattr("strokesynth.sampling._see", lambda *_: (own, 3))
+    writer = Shared()
+    for _ in range(3):
+        assert _primed(writer, style, text) == (own, 3)

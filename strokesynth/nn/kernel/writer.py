@@ -98,9 +98,8 @@ class Writer:
             own[:] = weights.ravel()
             self._kept.append(bias)
             products.append(_Product(own.ctypes.data, bias.ctypes.data, *weights.shape[:2]))
-        self.primed: tuple[tuple[bytes, bytes], LinesState, int] | None = (
-            None  # of the last style: see sampling.py
-        )
+        # What is known after the last style: see `strokesynth.sampling`.
+        self.primed: tuple[tuple[bytes, bytes], LinesState, int] | None = None
         self.stride = products[0].panels * lanes
         self.window_size = products[3].panels * _GATES * lanes if self.letters else 0
         self.output_size = products[-1].panels * _GATES * lanes
