@@ -10,6 +10,7 @@ from torch import Tensor
 
 from strokesynth.nn.lstm import LSTM
 from strokesynth.nn.mixture import log_likelihood, split_outputs
+from strokesynth.nn.products import products_in
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 from strokesynth.nn.window import WindowedLSTM, WindowState
 
@@ -111,22 +112,23 @@ def test_whole_networks() -> None:
     check(lambda: prediction(x)[0].square().sum(), {"x": x, **dict(prediction.named_parameters())})
 
 
-def test_products_in_bfloat16_leave_the_direction_of_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products_in_bfloat16_leave_the_direction_of_the_gradient() -> None:
     """Where a GPU or the processor has units for it, each product has 8 bits, and every sum 24."""
     network = SynthesisNetwork(SynthesisConfig(hidden_size=32, components=4, window_components=4))
     points = torch.randn(41, 8, 3)
     points[..., 2] = (points[..., 2] > 1).float()
     letters = network.one_hot(torch.randint(1, 96, (8, 6)))
 
-    def gradient(dtype: torch.dtype) -> Tensor:
-        for module in ("lstm", "window"):
-            monkeypatch.setattr(f"strokesynth.nn.{module}.product_dtype", lambda device: dtype)
+    def gradient() -> Tensor:
         network.zero_grad()
         outputs, _, _ = network(points[:-1], letters)
         (-log_likelihood(split_outputs(outputs), points[1:])).mean().backward()
         return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
 
-    exact, rounded = gradient(torch.float32), gradient(torch.bfloat16)
+    with products_in("float32"):
+        exact = gradient()
+    with products_in("bfloat16"):
+        rounded = gradient()
     assert not torch.equal(rounded, exact)
     assert torch.cosine_similarity(rounded, exact, dim=0) > 0.999
     assert rounded.norm() / exact.norm() == pytest.approx(1.0, abs=0.01)

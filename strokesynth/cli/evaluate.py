@@ -229,11 +229,10 @@ class _Report:
 
 
 def _readers(given: Sequence[str] | None, weights: Path) -> dict[str, Path]:
-    """The readers' files by name; without any given, one that is meant for it, or else the proofreading one."""
+    """The readers' files by name; without any given, the one in the package, which also proofreads."""
     if given:
         return {name: Path(name) for name in given}
-    own = weights / "evaluation.safetensors"
-    return {"evaluation reader": own} if own.exists() else {"reader": weights / "recognition.safetensors"}
+    return {"reader": weights / "recognition.safetensors"}
 
 
 def _digest(path: str | Path) -> str:

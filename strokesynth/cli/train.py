@@ -64,6 +64,7 @@ def prepare_main(argv: Sequence[str] | None = None, *, prog: str | None = None) 
 
 def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
     """``train.py`` and ``strokesynth train``."""
+    from strokesynth.nn.products import CHOICES
     from strokesynth.training import TrainingOptions
 
     parser = argparse.ArgumentParser(prog, description="Train a network on a corpus, or a language model.")
@@ -126,6 +127,11 @@ def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) ->
         group.add_argument(flag, type=kind, default=option.default, metavar=metavar, help="%(default)s")
     group.add_argument(
         "--device", default="auto", metavar="NAME", help="cpu, cuda or another (auto: a GPU if there is one)"
+    )
+    group.add_argument(
+        "--products",
+        choices=CHOICES,
+        help="type of matrix products (auto: the fastest; default: the environment's STROKESYNTH_PRODUCTS, or auto)",
     )
     args = parser.parse_args(argv)
     if args.task == "language_model":
@@ -215,7 +221,7 @@ def _train(args: argparse.Namespace) -> None:
             raise ValueError(f"{args.init!r} has another alphabet: {start.alphabet.characters!r}")
         warm_start(task.network, start.network)
     with joined(args.device) as device:
-        train(task, args.out, options, resume=args.resume, device=device)
+        train(task, args.out, options, resume=args.resume, device=device, products=args.products)
 
 
 def _repeat(text: str) -> tuple[str, float]:

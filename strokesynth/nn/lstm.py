@@ -9,27 +9,13 @@ product over all steps.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-
-@functools.cache
-def product_dtype(device: torch.device) -> torch.dtype:
-    """The type in which matrix products are fastest on `device`: bfloat16 where its units exist, else float32.
-
-    Sums, activations, states and weights stay float32 in either case.
-    """
-    if device.type == "cuda":
-        ampere = torch.cuda.get_device_capability(device) >= (8, 0)  # those before it only emulate bfloat16
-        return torch.bfloat16 if ampere else torch.float32
-    if device.type == "cpu":
-        native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        return torch.bfloat16 if native() else torch.float32
-    return torch.float32
+from strokesynth.nn.products import product_dtype
 
 
 class Product:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from strokesynth.nn.lstm import Product, cell_backward, cell_forward, matmul, product_dtype
+from strokesynth.nn.lstm import Product, cell_backward, cell_forward, matmul
+from strokesynth.nn.products import product_dtype
 
 
 class WindowState(NamedTuple):

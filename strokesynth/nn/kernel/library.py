@@ -12,23 +12,51 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import torch
+
 SWITCH = "STROKESYNTH_NATIVE"
-"""Environment variable: 0 keeps to the plain steps."""
+"""Environment variable: 0 keeps to the plain steps, an instruction set compiles for that one."""
+
+INSTRUCTION_SETS = {
+    "native": ("-march=native", "-mcpu=native", None),
+    "avx512": ("-mavx512f -mavx2 -mfma -mf16c",),
+    "avx2": ("-mavx2 -mfma -mf16c",),
+    "baseline": (None,),
+}
+"""What the step can be compiled for, with what compilers call it; the first that works is taken."""
 
 _SOURCE = Path(__file__).with_name("step.c")
 _FLAGS = ("-std=gnu11", "-O3", "-shared", "-fPIC", "-pthread")
-_TUNING = ("-march=native", "-mcpu=native", None)  # what compilers call it; the first that works is taken
 _SECONDS = 120
 
 
-def switched_off() -> bool:
-    """Whether the environment asks for the plain steps."""
-    return os.environ.get(SWITCH, "").strip().lower() in ("0", "off", "no", "false")
+def chosen() -> str | None:
+    """The instruction set that the environment asks for; None if it asks for the plain steps.
+
+    Raises ValueError where it says something else, or asks for instructions that the processor does not have.
+    """
+    given = os.environ.get(SWITCH, "").strip().lower()
+    if given in ("0", "off", "no", "false"):
+        return None
+    name = "native" if given in ("", "1", "on", "yes", "true") else given
+    if name not in INSTRUCTION_SETS:
+        raise ValueError(f"{SWITCH} is {given!r}; expected 0, 1 or one of {', '.join(INSTRUCTION_SETS)}")
+    if not runs(name):
+        raise ValueError(f"{SWITCH} is {given!r}, but this processor does not have these instructions")
+    return name
+
+
+def runs(instructions: str) -> bool:
+    """Whether the processor has this instruction set of `INSTRUCTION_SETS`."""
+    has = {"AVX512": ("avx512", "avx2"), "AVX2": ("avx2",)}.get(torch.backends.cpu.get_cpu_capability(), ())
+    return instructions in ("native", "baseline", *has)
 
 
 @functools.cache
-def load(half: bool) -> ctypes.CDLL | None:
+def load(half: bool, instructions: str = "native") -> ctypes.CDLL | None:
     """The compiled step for weights in float16 (`half`) or float32; None where it cannot be had.
+
+    instructions: one of `INSTRUCTION_SETS` that the processor `runs`.
 
     It is kept in `cache_folders`, under a name that changes with the source, the compiler's flags and the processor.
     """
@@ -37,8 +65,8 @@ def load(half: bool) -> ctypes.CDLL | None:
         source = _SOURCE.read_bytes()
     except OSError:
         return None
-    for tuning in _TUNING:
-        flags = (*_FLAGS, f"-DHALF={int(half)}", *filter(None, [tuning]))
+    for tuning in INSTRUCTION_SETS[instructions]:
+        flags = (*_FLAGS, f"-DHALF={int(half)}", *(tuning or "").split())
         digest = hashlib.sha256(b"\0".join([source, *map(str.encode, flags), _processor()])).hexdigest()
         for folder in cache_folders():
             path = folder / f"step-{digest[:20]}.so"
@@ -62,7 +90,7 @@ def cache_folders() -> list[Path]:
     """Where compiled steps may be kept: in the user's cache, or else among the temporary files."""
     try:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strokesynth"
-    except RuntimeError:  # nobody's home
+    except RuntimeError:  # no home directory
         home = None
     user = os.getuid() if hasattr(os, "getuid") else 0
     temporary = Path(tempfile.gettempdir()) / f"strokesynth-{user}"
