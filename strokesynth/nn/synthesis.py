@@ -15,7 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from strokesynth.nn.lstm import LSTM
+from strokesynth.nn.kernel import sequence
+from strokesynth.nn.lstm import LSTM, product_dtype
 from strokesynth.nn.mixture import output_size
 from strokesynth.nn.window import WindowedLSTM, WindowState
 
@@ -78,8 +79,10 @@ class _PenNetwork(nn.Module):
         return torch.cat([points[..., :2] * self.offset_std + self.offset_mean, points[..., 2:]], dim=-1)
 
     def _outputs(self, hidden: list[Tensor]) -> Tensor:
-        joined = torch.cat(hidden, dim=-1)
-        return self.output(joined)
+        weight, bias = self.output.weight, self.output.bias
+        if hidden[0].dim() == 3 and sequence.usable(hidden[0], len(weight.t()), product_dtype(weight.device)):
+            return sequence.linear(weight, bias, *hidden)
+        return nn.functional.linear(torch.cat(hidden, dim=-1), weight, bias)
 
 
 class PredictionNetwork(_PenNetwork):
@@ -101,7 +104,7 @@ class PredictionNetwork(_PenNetwork):
         hidden: list[Tensor] = []
         states = []
         for layer, before in zip(self.layers, state.layers, strict=True):
-            h, after = layer(torch.cat([x, *hidden[-1:]], dim=-1), before)
+            h, after = layer([x, *hidden[-1:]], before)
             hidden.append(h)
             states.append(after)
         return self._outputs(hidden), PredictionState(tuple(states))
@@ -152,7 +155,7 @@ class SynthesisNetwork(_PenNetwork):
         h, window, phi, first = self.first(x, text, state.first)
         hidden, states = [h], []
         for layer, before in zip(self.layers, state.layers, strict=True):
-            h, after = layer(torch.cat([x, window, hidden[-1]], dim=-1), before)
+            h, after = layer([x, window, hidden[-1]], before)
             hidden.append(h)
             states.append(after)
         return self._outputs(hidden), phi, SynthesisState(first, tuple(states))

@@ -1,4 +1,4 @@
-"""Compiling step.c, once for each machine and user."""
+"""Compiling the C files of this folder, once for each machine and user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 SWITCH = "STROKESYNTH_NATIVE"
 """Environment variable: 0 keeps to the plain steps."""
 
-_SOURCE = Path(__file__).with_name("step.c")
+_FOLDER = Path(__file__).parent
 _FLAGS = ("-std=gnu11", "-O3", "-shared", "-fPIC", "-pthread")
 _TUNING = ("-march=native", "-mcpu=native", None)  # what compilers call it; the first that works is taken
 _SECONDS = 120
@@ -28,29 +28,35 @@ def switched_off() -> bool:
 
 @functools.cache
 def load(half: bool) -> ctypes.CDLL | None:
-    """The compiled step for weights in float16 (`half`) or float32; None where it cannot be had.
+    """The compiled step for weights in float16 (`half`) or float32; None where it cannot be had."""
+    step = compiled("step", f"-DHALF={int(half)}")
+    if step is not None:
+        step.strokesynth_scratch_size.argtypes = (ctypes.c_int64,)
+        step.strokesynth_scratch_size.restype = ctypes.c_int64
+    return step
+
+
+def compiled(name: str, *options: str) -> ctypes.CDLL | None:
+    """NAME.c compiled with these options of the compiler; None where it cannot be had.
 
     It is kept in `cache_folders`, under a name that changes with the source, the compiler's flags and the processor.
     """
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     try:
-        source = _SOURCE.read_bytes()
+        source = (_FOLDER / f"{name}.c").read_bytes()
     except OSError:
         return None
     for tuning in _TUNING:
-        flags = (*_FLAGS, f"-DHALF={int(half)}", *filter(None, [tuning]))
+        flags = (*_FLAGS, *options, *filter(None, [tuning]))
         digest = hashlib.sha256(b"\0".join([source, *map(str.encode, flags), _processor()])).hexdigest()
         for folder in cache_folders():
-            path = folder / f"step-{digest[:20]}.so"
+            path = folder / f"{name}-{digest[:20]}.so"
             try:
                 if not path.exists():
                     if compiler is None:
                         continue
-                    _compile(compiler, flags, path)
-                step = ctypes.CDLL(str(path))
-                step.strokesynth_scratch_size.argtypes = (ctypes.c_int64,)
-                step.strokesynth_scratch_size.restype = ctypes.c_int64
-                return step
+                    _compile(compiler, flags, name, path)
+                return ctypes.CDLL(str(path))
             except subprocess.SubprocessError:
                 break  # these flags are not for this compiler
             except OSError:
@@ -59,7 +65,7 @@ def load(half: bool) -> ctypes.CDLL | None:
 
 
 def cache_folders() -> list[Path]:
-    """Where compiled steps may be kept: in the user's cache, or else among the temporary files."""
+    """Where compiled code may be kept: in the user's cache, or else among the temporary files."""
     try:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strokesynth"
     except RuntimeError:  # nobody's home
@@ -79,12 +85,12 @@ def _is_own(folder: Path) -> bool:
     return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
 
 
-def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
+def _compile(compiler: str, flags: tuple[str, ...], name: str, path: Path) -> None:
     """Under another name first, so that no process meets half a library."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         output = Path(folder) / path.name
         subprocess.run(
-            [compiler, *flags, str(_SOURCE), "-o", str(output), "-lm"],
+            [compiler, *flags, str(_FOLDER / f"{name}.c"), "-o", str(output), "-lm"],
             check=True,
             timeout=_SECONDS,
             stdin=subprocess.DEVNULL,
