@@ -12,13 +12,6 @@ PEN = SynthesisConfig(hidden_size=12, components=3, window_components=4, alphabe
 STYLE = StyleConfig(hand_size=5, character_size=6, channels=8, heads=2)
 
 
-@pytest.fixture(autouse=True)
-def _float32_products(monkeypatch):
-    monkeypatch.setattr("strokesynth.nn.style_encoder.product_dtype", lambda device: torch.float32)
-    for module in ("lstm", "window"):
-        monkeypatch.setattr(f"strokesynth.nn.{module}.product_dtype", lambda device: torch.float32)
-
-
 def styled(seed=0):
     torch.manual_seed(seed)
     network = StyledNetwork(StyledConfig(PEN, STYLE))

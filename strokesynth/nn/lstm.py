@@ -10,11 +10,13 @@ product over all steps.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from strokesynth.nn.kernel import sequence
 from strokesynth.nn.products import product_dtype
 
 
@@ -161,15 +163,25 @@ class LSTM(nn.Module):
         return zeros, zeros.clone()
 
     def forward(
-        self, x: Tensor, state: tuple[Tensor, Tensor] | None = None, line_bias: Tensor | None = None
+        self,
+        x: Tensor | Sequence[Tensor],
+        state: tuple[Tensor, Tensor] | None = None,
+        line_bias: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Run over x (T, B, I); returns the outputs (T, B, H) and the last state, (h, c) of (B, H) each.
 
+        The input may come in pieces, (T, B, ·) each, that are to be side by side.
+
         `line_bias` (B, 4H) is added to the gates of every step, as `bias` is, but of each line its own.
         """
-        h0, c0 = state if state is not None else self.initial_state(x.shape[1])
-        weights = (self.w_ih, self.w_hh, self.bias)
-        h, c = _LSTMSequence.apply(x, *weights, h0, c0, line_bias, product_dtype(x.device))
+        pieces = [x] if isinstance(x, Tensor) else list(x)
+        h0, c0 = state if state is not None else self.initial_state(pieces[0].shape[1])
+        arguments, dtype = (self.w_ih, self.w_hh, self.bias, h0, c0, line_bias), product_dtype(h0.device)
+        if sequence.usable(h0, self.hidden_size, dtype):
+            h, c = sequence.lstm_sequence(*arguments, *pieces)
+        else:
+            joined = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=-1)
+            h, c = _LSTMSequence.apply(joined, *arguments, dtype)
         return h, (h[-1], c)
 
     def step(

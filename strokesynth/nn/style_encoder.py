@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from strokesynth.nn.lstm import product_dtype
+from strokesynth.nn.products import product_dtype
 
 FEATURES = 9
 """Numbers for each point, see `point_features`."""

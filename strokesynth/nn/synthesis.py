@@ -16,7 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from strokesynth.nn.lstm import LSTM
+from strokesynth.nn.kernel import sequence
+from strokesynth.nn.lstm import LSTM, product_dtype
 from strokesynth.nn.mixture import output_size
 from strokesynth.nn.window import WindowedLSTM, WindowState
 
@@ -79,8 +80,10 @@ class _PenNetwork(nn.Module):
         return torch.cat([points[..., :2] * self.offset_std + self.offset_mean, points[..., 2:]], dim=-1)
 
     def _outputs(self, hidden: list[Tensor]) -> Tensor:
-        joined = torch.cat(hidden, dim=-1)
-        return self.output(joined)
+        weight, bias = self.output.weight, self.output.bias
+        if hidden[0].dim() == 3 and sequence.usable(hidden[0], len(weight.t()), product_dtype(weight.device)):
+            return sequence.linear(weight, bias, *hidden)
+        return nn.functional.linear(torch.cat(hidden, dim=-1), weight, bias)
 
 
 class PredictionNetwork(_PenNetwork):
@@ -102,7 +105,7 @@ class PredictionNetwork(_PenNetwork):
         hidden: list[Tensor] = []
         states = []
         for layer, before in zip(self.layers, state.layers, strict=True):
-            h, after = layer(torch.cat([x, *hidden[-1:]], dim=-1), before)
+            h, after = layer([x, *hidden[-1:]], before)
             hidden.append(h)
             states.append(after)
         return self._outputs(hidden), PredictionState(tuple(states))
@@ -160,7 +163,7 @@ class SynthesisNetwork(_PenNetwork):
         h, window, phi, first = self.first(x, text, state.first, of_first)
         hidden, states = [h], []
         for layer, before, bias in zip(self.layers, state.layers, of_layers, strict=True):
-            h, after = layer(torch.cat([x, window, hidden[-1]], dim=-1), before, bias)
+            h, after = layer([x, window, hidden[-1]], before, bias)
             hidden.append(h)
             states.append(after)
         outputs = self._outputs(hidden)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from strokesynth.nn.kernel import sequence
 from strokesynth.nn.lstm import Product, cell_backward, cell_forward, matmul
 from strokesynth.nn.products import product_dtype
 
@@ -173,8 +174,11 @@ class WindowedLSTM(nn.Module):
         """
         state = state if state is not None else self.initial_state(x.shape[1])
         weights = (self.w_ih, self.w_sh, self.bias, self.w_hp, self.b_p)
-        dtype = product_dtype(x.device)
-        h, window, c, kappa, phi = _WindowedSequence.apply(x, text, *weights, *state, line_bias, dtype)
+        arguments, dtype = (x, text, *weights, *state, line_bias), product_dtype(x.device)
+        if sequence.usable(x, self.hidden_size, dtype, x.shape[2], self.components):
+            h, window, c, kappa, phi = sequence.windowed_sequence(*arguments)
+        else:
+            h, window, c, kappa, phi = _WindowedSequence.apply(*arguments, dtype)
         return h, window, phi, WindowState(h[-1], c, kappa, window[-1])
 
     def step(

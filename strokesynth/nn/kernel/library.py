@@ -1,4 +1,4 @@
-"""Compiling step.c, once for each machine and user."""
+"""Compiling the C files of this folder, once for each machine and user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INSTRUCTION_SETS = {
 }
 """What the step can be compiled for, with what compilers call it; the first that works is taken."""
 
-_SOURCE = Path(__file__).with_name("step.c")
+_FOLDER = Path(__file__).parent
 _FLAGS = ("-std=gnu11", "-O3", "-shared", "-fPIC", "-pthread")
 _SECONDS = 120
 
@@ -57,28 +57,37 @@ def load(half: bool, instructions: str = "native") -> ctypes.CDLL | None:
     """The compiled step for weights in float16 (`half`) or float32; None where it cannot be had.
 
     instructions: one of `INSTRUCTION_SETS` that the processor `runs`.
+    """
+    step = compiled("step", f"-DHALF={int(half)}", instructions=instructions)
+    if step is not None:
+        step.strokesynth_scratch_size.argtypes = (ctypes.c_int64,)
+        step.strokesynth_scratch_size.restype = ctypes.c_int64
+    return step
+
+
+def compiled(name: str, *options: str, instructions: str = "native") -> ctypes.CDLL | None:
+    """NAME.c compiled with these options of the compiler; None where it cannot be had.
+
+    instructions: one of `INSTRUCTION_SETS` that the processor `runs`.
 
     It is kept in `cache_folders`, under a name that changes with the source, the compiler's flags and the processor.
     """
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     try:
-        source = _SOURCE.read_bytes()
+        source = (_FOLDER / f"{name}.c").read_bytes()
     except OSError:
         return None
     for tuning in INSTRUCTION_SETS[instructions]:
-        flags = (*_FLAGS, f"-DHALF={int(half)}", *(tuning or "").split())
+        flags = (*_FLAGS, *options, *(tuning or "").split())
         digest = hashlib.sha256(b"\0".join([source, *map(str.encode, flags), _processor()])).hexdigest()
         for folder in cache_folders():
-            path = folder / f"step-{digest[:20]}.so"
+            path = folder / f"{name}-{digest[:20]}.so"
             try:
                 if not path.exists():
                     if compiler is None:
                         continue
-                    _compile(compiler, flags, path)
-                step = ctypes.CDLL(str(path))
-                step.strokesynth_scratch_size.argtypes = (ctypes.c_int64,)
-                step.strokesynth_scratch_size.restype = ctypes.c_int64
-                return step
+                    _compile(compiler, flags, name, path)
+                return ctypes.CDLL(str(path))
             except subprocess.SubprocessError:
                 break  # these flags are not for this compiler
             except OSError:
@@ -87,7 +96,7 @@ def load(half: bool, instructions: str = "native") -> ctypes.CDLL | None:
 
 
 def cache_folders() -> list[Path]:
-    """Where compiled steps may be kept: in the user's cache, or else among the temporary files."""
+    """Where compiled code may be kept: in the user's cache, or else among the temporary files."""
     try:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strokesynth"
     except RuntimeError:  # no home directory
@@ -107,12 +116,12 @@ def _is_own(folder: Path) -> bool:
     return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
 
 
-def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
+def _compile(compiler: str, flags: tuple[str, ...], name: str, path: Path) -> None:
     """Under another name first, so that no process meets half a library."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         output = Path(folder) / path.name
         subprocess.run(
-            [compiler, *flags, str(_SOURCE), "-o", str(output), "-lm"],
+            [compiler, *flags, str(_FOLDER / f"{name}.c"), "-o", str(output), "-lm"],
             check=True,
             timeout=_SECONDS,
             stdin=subprocess.DEVNULL,
