@@ -271,10 +271,12 @@ class StyleEncoder(nn.Module):
         if self.training:
             self._observe("hand", hand_mean[total[:, 0] > 0])
             self._observe("characters", mean[seen > 0])
+        # Without any reference the style is the origin: what the writers of the training lines have on average.
+        known = (total > 0).to(hand_mean.dtype)
         return Posterior(
-            (hand_mean - self.hand_mean.clone()) / self.hand_std.clone(),
+            known * (hand_mean - self.hand_mean.clone()) / self.hand_std.clone(),
             hand_variance.clamp(_LEAST_LOG_VARIANCE, _MOST_LOG_VARIANCE),
-            (mean - self.characters_mean.clone()) / self.characters_std.clone(),
+            known[..., None] * (mean - self.characters_mean.clone()) / self.characters_std.clone(),
             variance.clamp(_LEAST_LOG_VARIANCE, _MOST_LOG_VARIANCE),
             seen,
         )
