@@ -126,7 +126,7 @@ def machine() -> dict[str, Any]:
     """Processor, cores, threads, versions and date, as far as the system tells."""
     import torch
 
-    from strokesynth.nn.lstm import product_dtype
+    from strokesynth.nn.products import product_dtype
 
     name = platform.processor() or platform.machine()
     if (info := Path("/proc/cpuinfo")).exists():

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +21,8 @@ from benchmarks import fresh
 from benchmarks.ceilings import Ceilings
 from benchmarks.ceilings import measure as measure_ceilings
 from benchmarks.reference import PlainSynthesisNetwork, TorchLayersNetwork, plain_loss
-from strokesynth.nn.lstm import product_dtype
 from strokesynth.nn.mixture import log_likelihood, split_outputs
+from strokesynth.nn.products import product_dtype, products_in
 from strokesynth.nn.synthesis import SynthesisNetwork
 from strokesynth.training.loop import TrainingOptions, _Run
 
@@ -34,6 +33,7 @@ POINTS_A_CHARACTER = 12
 class RandomLines:
     """A training task (`strokesynth.training.loop.Task`) of one batch; `loss_of` gives the sum over its points."""
 
+    unit = "point"
     figures = ()
 
     def __init__(
@@ -79,14 +79,10 @@ def update(kind: str = "own", batch: int = BATCH, points: int = POINTS) -> bench
 
 
 def in_float32(work: benchmarks.Work) -> benchmarks.Work:
-    """The same work on a processor that has no units for bfloat16, so to say."""
+    """The same work with products in float32, whatever the setting."""
 
     def patched() -> float:
-        always = mock.Mock(return_value=torch.float32)
-        with (
-            mock.patch("strokesynth.nn.lstm.product_dtype", always),
-            mock.patch("strokesynth.nn.window.product_dtype", always),
-        ):
+        with products_in("float32"):
             return work()
 
     return patched

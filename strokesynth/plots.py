@@ -24,6 +24,7 @@ from strokesynth.ink.raster import path
 
 COLORS = ("#1f5fa8", "#c8452d", "#2c8a57", "#8a4fa3", "#b7791f", "#16808c")  # on white, apart also in grey
 INK_COLOR = "#1b1b2b"
+_OVER = ("points", "characters", "step", "seconds")  # columns of a log, what curves are drawn over first
 
 
 def plot_lines(
@@ -235,22 +236,23 @@ def plot_density(
 def plot_training_curves(
     log: str | os.PathLike[str] | Iterable[Mapping[str, Any]], *, width: float = 10.0
 ) -> Figure:
-    """Loss and learning rate of a training over the points it has seen.
+    """Loss and learning rate of a training over the points or characters it has seen.
 
-    log: a CSV file, or rows, with any of the columns step, points, seconds, train_*, valid_*, learning_rate. Each
-        pair train_x / valid_x of columns gets a panel of its own. Empty and missing values are passed over, and a
-        last line cut short is too.
+    log: a CSV file, or rows, with any of the columns points, characters, step, seconds, train_*, valid_*,
+        learning_rate.
+        Each pair train_x / valid_x of columns gets a panel of its own. Empty and missing values are passed over,
+        and a last line cut short is too.
     Raises ValueError when nothing in it can be drawn, FileNotFoundError when the file is missing.
     """
     rows = _read_rows(Path(log)) if isinstance(log, str | os.PathLike) else list(log)
     names = list(dict.fromkeys(name for row in rows for name in row if name is not None))
     columns = {name: np.array([_float(row.get(name)) for row in rows]) for name in names}
     columns = {name: values for name, values in columns.items() if np.isfinite(values).any()}
-    over = next((name for name in ("points", "step", "seconds") if name in columns), None)
+    over = next((name for name in _OVER if name in columns), None)
     measures = list(dict.fromkeys(n.split("_", 1)[1] for n in columns if n.startswith(("train_", "valid_"))))
     if over is None or not measures:
         raise ValueError(
-            "a training log has numbers in a column points, step or seconds and in columns train_... or valid_...; "
+            f"a training log has numbers in a column {', '.join(_OVER)} and in columns train_... or valid_...; "
             f"this one has {len(rows)} rows with the columns {names}"
         )
     panels = [*measures, *(["learning_rate"] if "learning_rate" in columns else [])]
@@ -274,7 +276,7 @@ def plot_training_curves(
         ax.grid(color="#e4e4e4")
         if panel != "learning_rate":
             ax.legend(frameon=False, fontsize=8)
-    axes[-1].set_xlabel({"points": "points seen", "step": "step", "seconds": "seconds"}[over])
+    axes[-1].set_xlabel(f"{over} seen" if over in ("points", "characters") else over)
     return figure
 
 

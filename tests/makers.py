@@ -165,6 +165,7 @@ class Regression:
     """A task small enough to follow: y = 3 x, one batch a key."""
 
     name = "regression"
+    unit = "apple"
     figures = ("valid_nats_per_point",)
 
     def __init__(self, stop_at: int | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:

@@ -120,7 +120,7 @@ def test_a_line_through_times_that_grow_with_size():
     assert scaling.straight([1, 2, 4, 8], [1.0, 4.0, 16.0, 64.0])[2] < 0.97  # squares are not on a line
 
 
-def test_every_part_fills_the_table(monkeypatch, tmp_path):
+def test_every_part_fills_the_table(monkeypatch, tmp_path, products):
     limits = ceilings.Ceilings({torch.float32: 1e9, torch.bfloat16: 2e9}, 1000.0, [])
     monkeypatch.setattr(generation, "start", lambda weights: lambda: 1)  # a whole new process
     monkeypatch.setattr(recognition, "start", lambda weights: lambda: 1)
@@ -135,6 +135,9 @@ def test_every_part_fills_the_table(monkeypatch, tmp_path):
         *recognition.measure(1, weights=str(reader), memory=False),
     ]
     assert len({row["what"] for row in rows}) == len(rows) >= 12
+    low = [row for row in rows if row["what"] == "training, products in bfloat16"]
+    assert len(low) == (products == torch.bfloat16)
+    assert benchmarks.machine()["products"] == str(products).removeprefix("torch.")
     assert all(row.keys() == rows[0].keys() and row["seconds"] > 0 for row in rows)
     assert [row["x plain"] for row in rows if row["what"].endswith("plain")] == [1.0, 1.0]
     assert {row["of"] for row in rows} == {None, "points", "pages", "lines"}

@@ -79,6 +79,17 @@ def test_the_proofreading_reader_is_warned_of(evaluate, weights):
     assert "WARNING" not in out and f"read by {other}: different" in out and not report("c")["warnings"]
 
 
+def test_the_reader_is_one_that_is_in_the_package(evaluate, weights):
+    """Whatever else lies in the folder of the weights."""
+    stray = weights / "evaluation.safetensors"
+    stray.write_bytes((weights / "other.safetensors").read_bytes())
+    try:
+        evaluate(*BIAS)
+    finally:
+        stray.unlink()
+    assert report()["setup"]["readers"] == {"reader": report()["setup"]["proofreader"]}
+
+
 def test_several_readers(evaluate, weights):
     readers = [weights / "other.safetensors", weights / "recognition.safetensors"]
     out = evaluate(*BIAS, "--reader", readers[0], "--reader", readers[1])[1]

@@ -18,6 +18,7 @@ from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.nn.weights import load_weights
 from strokesynth.page.layout import Paragraph
+from strokesynth.synthesis import synthesizer
 from strokesynth.synthesis.proofread import Proofreader
 from strokesynth.synthesis.style import Style
 from strokesynth.training import loop
@@ -125,6 +126,15 @@ def test_lines_are_written_below_each_other(generate):
         assert np.array_equal(stroke, alone)
     assert {ink.text[i] for i in np.concatenate(ink.characters[:n])} <= set("DearAda,")
     assert {ink.text[i] for i in np.concatenate(ink.characters[n:])} <= set("thankyou")
+
+
+def test_lines_that_were_read_are_as_legible_together(generate, monkeypatch):
+    lines = [
+        Ink.from_strokes([[[0.0, 0.0]]], text, [[0]], value) for text, value in (("ab", 0.9), ("c d", 0.5))
+    ]
+    monkeypatch.setattr(synthesizer.Synthesizer, "write_lines", lambda *_, **__: lines)
+    assert generate("ab\nc d", "-o", "a.json") == (0, "")
+    assert Ink.load("a.json").legibility == pytest.approx((0.9**2 * 0.5**2) ** 0.25)
 
 
 def test_writing_without_a_text(generate):
@@ -409,10 +419,25 @@ def test_training_is_called_as_told(corpus, trained, tmp_path):
         "--seed",
         5,
     ]
-    arguments += ["--device", "cpu", "--repeat", "composed=2.5", "--learning-rate", 0.01, "--hidden-size", 8]
+    arguments += [
+        "--products",
+        "bfloat16",
+        "--device",
+        "cpu",
+        "--repeat",
+        "composed=2.5",
+        "--learning-rate",
+        0.01,
+        "--hidden-size",
+        8,
+    ]
     assert train_main([str(a) for a in arguments], prog="train.py") == 0
     (((task, folder, options), kwargs),) = trained
-    assert folder == tmp_path / "run" and kwargs == {"resume": False, "device": torch.device("cpu")}
+    assert folder == tmp_path / "run" and kwargs == {
+        "resume": False,
+        "device": torch.device("cpu"),
+        "products": "bfloat16",
+    }
     assert options == TrainingOptions(minutes=3.0, batch_size=2, seed=5, learning_rate=0.01)
     assert task.name == "conditional_handwriting" and task.network.config.hidden_size == 8
     assert task.batch_size == 2 and sorted(task.repeats) == [1.0, 1.0, 2.5, 2.5]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from makers import TINY, save_recognition, save_synthesis
 
 from strokesynth import Ink
@@ -141,7 +142,7 @@ def test_real_lines_by_kind(corpus):
     assert few["readers"]["main"]["letters"]["lines"] == 1
 
 
-def test_nats_are_those_of_validation(tmp_path):
+def test_nats_are_those_of_validation(tmp_path, products):
     writer = load_synthesizer(save_synthesis(tmp_path / "synthesis.safetensors"))
     ours = Corpus.from_samples(_samples(), "generation")
     figures, _ = assess("nats", pen=writer, generation_corpus=ours)
@@ -150,7 +151,7 @@ def test_nats_are_those_of_validation(tmp_path):
     assert figures["lines"] == {"iam": 2, "unipen-text": 2}
     for source, name in (("all", "valid"), ("iam", "iam"), ("unipen-text", "unipen-text")):
         assert figures["sources"][source]["nats_per_point"] == pytest.approx(
-            expected[f"{name}_nats_per_point"], rel=1e-5
+            expected[f"{name}_nats_per_point"], rel=1e-5 if products == torch.float32 else 0.01
         )
 
 

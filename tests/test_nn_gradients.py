@@ -10,6 +10,7 @@ from torch import Tensor
 
 from strokesynth.nn.lstm import LSTM
 from strokesynth.nn.mixture import log_likelihood, split_outputs
+from strokesynth.nn.products import products_in
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 from strokesynth.nn.window import WindowedLSTM, WindowState
 
@@ -49,28 +50,57 @@ def check(value: Callable[[], Tensor], inputs: dict[str, Tensor], step: float = 
 
 def test_lstm() -> None:
     layer = LSTM(INPUTS, H).double()
-    x, h0, c0 = normal(T, B, INPUTS), normal(B, H), normal(B, H)
+    x, h0, c0, line_bias = normal(T, B, INPUTS), normal(B, H), normal(B, H), normal(B, 4 * H)
     probes = torch.randn(T, B, H, dtype=torch.float64), torch.randn(2, B, H, dtype=torch.float64)
 
     def value() -> Tensor:
-        outputs, (h, c) = layer(x, (h0, c0))
+        outputs, (h, c) = layer(x, (h0, c0), line_bias)
         return (outputs * probes[0]).sum() + (torch.stack([h, c]) * probes[1]).sum()
 
-    check(value, {"x": x, "h0": h0, "c0": c0, **dict(layer.named_parameters())})
+    check(value, {"x": x, "h0": h0, "c0": c0, "line_bias": line_bias, **dict(layer.named_parameters())})
 
 
 def test_windowed_lstm() -> None:
     layer = WindowedLSTM(INPUTS, H, A, K, advance=0.7).double()
-    x, letters = normal(T, B, INPUTS), text()
+    x, rows, line_bias = normal(T, B, INPUTS), normal(B, U, A), normal(B, 4 * H)
     state = WindowState(normal(B, H), normal(B, H), normal(B, K), normal(B, A))
     probes = [torch.randn(shape, dtype=torch.float64) for shape in [(T, B, H), (T, B, A), (B, H), (B, K)]]
 
     def value() -> Tensor:
-        h, window, _, last = layer(x, letters, state)
+        h, window, _, last = layer(x, rows, state, line_bias)
         values = zip((h, window, last.c, last.kappa), probes, strict=True)
         return sum((value * probe).sum() for value, probe in values)  # type: ignore[return-value]
 
-    check(value, {"x": x, **state._asdict(), **dict(layer.named_parameters())})
+    inputs = {"x": x, "rows": rows, "line_bias": line_bias}
+    check(value, {**inputs, **state._asdict(), **dict(layer.named_parameters())})
+
+
+def test_a_bias_of_each_line_counts_like_the_layers_own() -> None:
+    layer, windowed = LSTM(INPUTS, H).double(), WindowedLSTM(INPUTS, H, A, K).double()
+    x, rows, shift = normal(T, B, INPUTS), text(), torch.randn(4 * H, dtype=torch.float64)
+    shifts = [shift * (line == 1) for line in range(B)]
+    with torch.no_grad():
+        given = layer(x, None, torch.stack(shifts))[0], windowed(x, rows, None, torch.stack(shifts))[0]
+        first = layer.step(x[0], layer.initial_state(B), torch.stack(shifts))[0]
+        window_first = windowed.step(x[0], rows, windowed.initial_state(B), torch.stack(shifts))[1].h
+        without = layer(x)[0], windowed(x, rows)[0]
+        layer.bias += shift
+        windowed.bias += shift
+        shifted = layer(x)[0], windowed(x, rows)[0]
+    for one, plain, moved in zip(given, without, shifted, strict=True):
+        torch.testing.assert_close(one[:, 1], moved[:, 1])
+        torch.testing.assert_close(one[:, 0], plain[:, 0])
+    torch.testing.assert_close(first, given[0][0])
+    torch.testing.assert_close(window_first, given[1][0])
+
+
+def test_frozen_weights_change_no_other_gradient() -> None:
+    layer = WindowedLSTM(INPUTS, H, A, K).double()
+    x, rows = normal(T, B, INPUTS), text()
+    whole = torch.autograd.grad(layer(x, rows)[0].sum(), [x, layer.bias])
+    for weight in (layer.w_ih, layer.w_sh, layer.w_hp):
+        weight.requires_grad_(False)
+    torch.testing.assert_close(torch.autograd.grad(layer(x, rows)[0].sum(), [x, layer.bias]), whole)
 
 
 def test_whole_networks() -> None:
@@ -82,7 +112,7 @@ def test_whole_networks() -> None:
     check(lambda: prediction(x)[0].square().sum(), {"x": x, **dict(prediction.named_parameters())})
 
 
-def test_products_in_bfloat16_leave_the_direction_of_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products_in_bfloat16_leave_the_direction_of_the_gradient() -> None:
     """Where a GPU or the processor has units for it, each product has 8 bits, and every sum 24."""
     network = SynthesisNetwork(SynthesisConfig(hidden_size=32, components=4, window_components=4))
     points = torch.randn(41, 8, 3)
@@ -95,10 +125,10 @@ def test_products_in_bfloat16_leave_the_direction_of_the_gradient(monkeypatch: p
         (-log_likelihood(split_outputs(outputs), points[1:])).mean().backward()
         return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
 
-    exact = gradient()
-    for module in ("lstm", "window"):
-        monkeypatch.setattr(f"strokesynth.nn.{module}.product_dtype", lambda device: torch.bfloat16)
-    rounded = gradient()
+    with products_in("float32"):
+        exact = gradient()
+    with products_in("bfloat16"):
+        rounded = gradient()
     assert not torch.equal(rounded, exact)
     assert torch.cosine_similarity(rounded, exact, dim=0) > 0.999
     assert rounded.norm() / exact.norm() == pytest.approx(1.0, abs=0.01)

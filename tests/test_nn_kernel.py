@@ -53,6 +53,21 @@ def codes(*numbers):
 TEXTS = [codes(*np.random.default_rng(k).integers(1, LETTERS, 3 + 5 * k)) for k in range(15)]
 
 
+@pytest.fixture(autouse=True)
+def _unset(monkeypatch):
+    """Whatever the environment of the tests says."""
+    monkeypatch.delenv(library.SWITCH, raising=False)
+
+
+@pytest.fixture(params=library.INSTRUCTION_SETS)
+def instructions(request, monkeypatch):
+    """Each instruction set that this processor has, compiled for."""
+    if not library.runs(request.param):
+        pytest.skip(f"this processor does not have {request.param}")
+    monkeypatch.setenv(library.SWITCH, request.param)
+    return request.param
+
+
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):
     """Nothing compiled yet, and an empty folder for what will be."""
@@ -72,6 +87,7 @@ def fresh(monkeypatch, tmp_path):
 
 
 @needs_compiler
+@pytest.mark.usefixtures("instructions")
 @pytest.mark.parametrize("half", [True, False], ids=["float16", "float32"])
 @pytest.mark.parametrize("units", [40, 64, 7])  # panels that are full and that are not
 def test_steps_are_the_plain_ones(half, units):
@@ -102,6 +118,7 @@ def test_steps_are_the_plain_ones(half, units):
 
 
 @needs_compiler
+@pytest.mark.usefixtures("instructions")
 def test_steps_of_the_prediction_network():
     network = make(PredictionNetwork)
     lines = Lines(writer_of(network), [np.zeros(0, np.int64)] * 3)
@@ -115,6 +132,7 @@ def test_steps_of_the_prediction_network():
 
 
 @needs_compiler
+@pytest.mark.usefixtures("instructions")
 def test_points_are_those_of_the_plain_mixture():
     """Each point drawn from the outputs that the compiled step found, by the plain `sample` from the same noise."""
     network = make()
@@ -134,6 +152,7 @@ def test_points_are_those_of_the_plain_mixture():
 
 
 @needs_compiler
+@pytest.mark.usefixtures("instructions")
 def test_weights_far_out_stay_finite():
     network = make()
     with torch.no_grad():
@@ -162,6 +181,7 @@ def same(one, other):
 
 
 @needs_compiler
+@pytest.mark.usefixtures("instructions")
 @pytest.mark.parametrize("half", [True, False], ids=["float16", "float32"])
 @pytest.mark.parametrize("primed", [False, True], ids=["free", "primed"])
 def test_a_line_is_the_same_bit_for_bit_whatever_is_written_beside_it(half, primed):
@@ -175,6 +195,7 @@ def test_a_line_is_the_same_bit_for_bit_whatever_is_written_beside_it(half, prim
 
 
 @needs_compiler
+@pytest.mark.usefixtures("instructions")
 def test_a_line_is_the_same_with_any_number_of_threads(monkeypatch):
     network = make(units=70)
     monkeypatch.setattr(writer, "_LITTLE", 0)
@@ -247,6 +268,59 @@ def test_networks_of_another_kind_are_left_alone():
 
     assert writer_of(make().double()) is None
     assert writer_of(Another(SynthesisConfig(8, 2, 2, LETTERS))) is None
+
+
+# --- instruction sets ----------------------------------------------------------------------------------
+
+
+@needs_compiler
+def test_the_step_is_compiled_for_the_instructions_that_are_chosen(instructions):
+    found = writer_of(make())
+    lanes = found.step.strokesynth_lanes()
+    if instructions != "native":
+        assert lanes == {"avx512": 16, "avx2": 8, "baseline": 4}[instructions]
+    assert lanes == library.load(False, instructions).strokesynth_lanes()
+
+
+@needs_compiler
+def test_another_choice_is_noticed(monkeypatch):
+    network = make()
+    native = writer_of(network)
+    monkeypatch.setenv(library.SWITCH, "baseline")
+    assert writer_of(network) is not native
+    assert writer_of(network) is writer_of(network)
+    monkeypatch.setenv(library.SWITCH, "off")
+    assert writer_of(network) is None
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [("AVX512", {"avx512", "avx2"}), ("AVX2", {"avx2"}), ("DEFAULT", set()), ("SVE256", set())],
+)
+def test_what_the_processor_does_not_have_is_refused(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert {name for name in library.INSTRUCTION_SETS if library.runs(name)} == {
+        "native",
+        "baseline",
+    } | expected
+    for name in {"avx512", "avx2"} - expected:
+        monkeypatch.setenv(library.SWITCH, name)
+        with pytest.raises(ValueError, match=f"STROKESYNTH_NATIVE is '{name}', but this processor"):
+            writer_of(make())
+
+
+def test_what_the_switch_may_say(monkeypatch):
+    for given, name in [("", "native"), (" 1", "native"), ("True", "native"), ("BASELINE", "baseline")]:
+        monkeypatch.setenv(library.SWITCH, given)
+        assert library.chosen() == name
+    for given in ("0", "off", "No", "false"):
+        monkeypatch.setenv(library.SWITCH, given)
+        assert library.chosen() is None
+    monkeypatch.delenv(library.SWITCH)
+    assert library.chosen() == "native"
+    monkeypatch.setenv(library.SWITCH, "mmx")
+    with pytest.raises(ValueError, match="'mmx'; expected 0, 1 or one of native, avx512, avx2, baseline"):
+        library.chosen()
 
 
 # --- compiling -----------------------------------------------------------------------------------------

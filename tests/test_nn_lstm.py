@@ -171,6 +171,7 @@ def test_padding_rows_of_the_text_do_not_reach_the_window() -> None:
     torch.testing.assert_close(windowed(x, text)[1], windowed(x, longer)[1])
 
 
+@pytest.mark.usefixtures("products")
 def test_backward_twice_is_refused_rather_than_wrong() -> None:
     layer = LSTM(INPUTS, H)
     h, _ = layer(torch.randn(T, B, INPUTS))

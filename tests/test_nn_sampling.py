@@ -9,6 +9,7 @@ from strokesynth.nn.sampling import (
     TERMINAL_GAP,
     NoiseStreams,
     _at_end,
+    _primed,
     sample_freely,
     sample_lines,
     start_point,
@@ -34,10 +35,9 @@ def codes(*numbers):
 
 
 @pytest.fixture
-def exact(monkeypatch):
-    """Training passes in float32, so that they can be compared with sampling, also where bfloat16 is faster."""
-    for module in ("lstm", "window"):
-        monkeypatch.setattr(f"strokesynth.nn.{module}.product_dtype", lambda device: torch.float32)
+def tolerance(products):
+    """How far training passes may be from sampling, which is float32 throughout."""
+    return 1e-4 if products == torch.float32 else 0.02
 
 
 TEXTS = [codes(1, 2, 3, 4, 5), codes(7, 7), codes(3, 1, 4, 1, 5, 8, 2, 6, 5), codes(8)]
@@ -162,7 +162,7 @@ def test_shapes_and_alignment():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_replaying_a_line_shows_where_it_stops(seed, exact):
+def test_replaying_a_line_shows_where_it_stops(seed, tolerance):
     """Oracle: the training pass over the finished line has the same windows, and the first stop is the line's end."""
     network = synthesis()
     text = TEXTS[2]
@@ -171,7 +171,7 @@ def test_replaying_a_line_shows_where_it_stops(seed, exact):
     with torch.no_grad():
         _, phi, _ = network(network.standardize(inputs), network.one_hot(torch.from_numpy(text)[None]))
     phi = phi[:, 0].numpy()
-    np.testing.assert_allclose(line.window, phi[:-1], atol=1e-4)
+    np.testing.assert_allclose(line.window, phi[:-1], atol=tolerance)
     on_end = phi[:, -1] >= phi[:, :-1].max(1)
     pen_up = inputs[:, 0, 2].numpy() > 0.5
     assert line.finished
@@ -219,7 +219,7 @@ def test_bias_is_of_each_line():
 # --- priming -----------------------------------------------------------------------------------------
 
 
-def test_priming_is_going_on_after_real_ink(exact):
+def test_priming_is_going_on_after_real_ink(tolerance):
     """Oracle: the real ink through the training pass, then one step."""
     network = synthesis()
     rng = np.random.default_rng(3)
@@ -233,8 +233,8 @@ def test_priming_is_going_on_after_real_ink(exact):
         _, _, state = network(network.standardize(inputs), both)
         outputs, phi, _ = network.step(network.standardize(torch.from_numpy(ink[-1:])), both, state)
         point = network.unstandardize(sample(split_outputs(outputs, 1.0), NoiseStreams([9]).next()))
-    np.testing.assert_allclose(line.window[0], phi[0, 3:], atol=1e-4)
-    np.testing.assert_allclose(line.offsets[0], point[0], atol=1e-4)
+    np.testing.assert_allclose(line.window[0], phi[0, 3:], atol=tolerance)
+    np.testing.assert_allclose(line.offsets[0], point[0], atol=tolerance)
     (unprimed,) = sample_lines(network, [text], [9])
     assert not np.allclose(line.offsets[0], unprimed.offsets[0], atol=1e-3)
     assert not np.allclose(line.window[0], unprimed.window[0], atol=1e-2)
@@ -296,3 +296,31 @@ def test_priming_one_line_for_all_of_them_changes_nothing(monkeypatch, native):
     fresh.load_state_dict(network.state_dict())
     for line, apart in zip(together, sample_lines(fresh, texts, [1, 2, 3], **options), strict=True):
         np.testing.assert_allclose(line.offsets, apart.offsets, atol=1e-4)
+
+
+@pytest.mark.parametrize("moment", ["asked", "told"])
+def test_another_thread_may_replace_the_style_that_is_remembered(monkeypatch, moment):
+    """A writer whose memory another thread overwrites as soon as it was looked at, or written to."""
+
+    class Shared:
+        def __init__(self):
+            self.memory = None
+
+        @property
+        def primed(self):
+            found = self.memory
+            if moment == "asked" and found is not None:
+                self.memory = other
+            return found
+
+        @primed.setter
+        def primed(self, value):
+            self.memory = other if moment == "told" else value
+
+    style, text = np.ones((3, 3), np.float32), np.array([1, 2])
+    own, others = object(), object()
+    other = ((b"another", b"style"), others, 5)
+    monkeypatch.setattr("strokesynth.nn.sampling._see", lambda *_: (own, 3))
+    writer = Shared()
+    for _ in range(3):
+        assert _primed(writer, style, text) == (own, 3)

@@ -96,6 +96,7 @@ def test_prediction_steps_equal_the_sequence() -> None:
             torch.testing.assert_close(step_outputs, outputs[t])
 
 
+@pytest.mark.usefixtures("products")
 def test_every_parameter_gets_a_gradient() -> None:
     network = SynthesisNetwork(SMALL)
     outputs, _, _ = network(torch.randn(T, B, 3), text_of(network))

@@ -23,15 +23,17 @@ def test_the_same_task_takes_everything():
         assert torch.equal(value, source.state_dict()[name]), name
 
 
-def test_a_prediction_network_is_the_synthesis_network_with_nothing_in_its_window():
+def test_a_prediction_network_is_the_synthesis_network_with_nothing_in_its_window(products):
     source, network = synthesis(0), PredictionNetwork(PredictionConfig(**SIZES))
     warm_start(network, source)
     points = torch.randn(15, 4, 3)
     blank = torch.zeros(4, 5, 7)  # a text of zero rows: the window vector is zero wherever the window stands
     expected, _, _ = source(source.standardize(points), blank)
     outputs, _ = network(network.standardize(points))
-    torch.testing.assert_close(outputs, expected)
-    assert outputs.abs().max() > 0.01
+    # The networks add the same products in another grouping, so that bfloat16 rounds them at other places.
+    tolerance = {} if products == torch.float32 else {"atol": 0.01, "rtol": 0.01}
+    torch.testing.assert_close(outputs, expected, **tolerance)
+    assert outputs.abs().max() > 0.1
 
 
 def test_starting_leaves_the_source_alone():

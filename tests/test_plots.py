@@ -177,6 +177,12 @@ def test_training_curves_pass_over_what_is_missing(tmp_path):
     assert len(lines) == 4 and len(figure.axes) == 3
 
 
+def test_training_curves_of_a_recogniser():
+    figure = plot_training_curves([{"step": 1, "characters": 50, "train_nats_per_character": 2.0}])
+    assert figure.axes[0].lines[0].get_xydata().tolist() == [[50, 2.0]]
+    assert figure.axes[0].get_xlabel() == "characters seen"
+
+
 def test_training_curves_from_rows():
     figure = plot_training_curves(
         [{"step": 1, "train_loss": 2.0}, {"step": 2, "train_loss": None}, {"step": 3}]

@@ -3,6 +3,7 @@
 import itertools
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -313,3 +314,18 @@ def test_a_page_of_real_writing(tmp_path):
     assert (points.max(axis=0) <= np.array([area.right, area.bottom]) + 1e-3).all()
     (file,) = pages.save(tmp_path / "a.json")
     assert json.loads(Path(file).read_text())["text"] == sheet.text
+
+
+def test_a_sheet_is_as_legible_as_its_lines(typewriter, monkeypatch):
+    """Each piece was read; a sheet's legibility is the mean (geometric) over the characters of its words."""
+
+    def write_lines(texts, **options):
+        inks = Typewriter.write_lines(typewriter, texts, **options)
+        return [replace(ink, legibility=0.5 if "thank" in ink.text else 0.9) for ink in inks]
+
+    monkeypatch.setattr(pages_module, "PAGE_PIECE_LENGTH", 9)
+    monkeypatch.setattr(typewriter, "write_lines", write_lines)
+    (sheet,) = write_page(typewriter, "Dear Ada,\n\nthank you.", paper="A6", seed=1)
+    assert [line.ink.legibility for line in sheet.lines] == [pytest.approx(0.9), pytest.approx(0.5)]
+    assert sheet.ink.legibility == pytest.approx((0.9**8 * 0.5**9) ** (1 / 17))
+    assert sheet.ink.text == "Dear Ada,\nthank you."

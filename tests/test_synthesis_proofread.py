@@ -142,3 +142,20 @@ def test_bad_arguments_of_writing(writer, recognizer):
     with pytest.raises(ValueError, match="limit go with proofread=True"):
         writer.write_lines(["one"], seed=1, proofread=Proofreader(recognizer), limit=0.1)
     assert synthesizer.Proofreader is Proofreader and torch.is_inference_mode_enabled() is False
+
+
+def test_no_two_random_numbers_come_from_the_same_seed(writer, monkeypatch):
+    """Candidates, marks, rewritten words and free writing each have their own."""
+    seeds = []
+    derived = synthesizer._derived
+
+    def remembered(*place):
+        seeds.append(derived(*place))
+        return seeds[-1]
+
+    monkeypatch.setattr(synthesizer, "_derived", remembered)
+    reader = Wide(candidates=4)
+    writer.write_lines(["é a", "naïve", "two"], seed=1, proofread=reader)
+    assert len(reader.seen) > 3  # words were written again
+    seeds.append(derived(1, 0, 0, 0, synthesizer._FREELY))
+    assert len(seeds) > 40 and len(set(seeds)) == len(seeds)

@@ -55,18 +55,28 @@ def corpus() -> Corpus:
     return Corpus.from_samples(samples, "generation")
 
 
+def task() -> SynthesisTask:
+    """The same task, from the same weights, at each call."""
+    config = {"hidden_size": 8, "components": 2, "window_components": 2}
+    made = SynthesisTask("conditional_handwriting", corpus(), batch_size=7, seed=0, config=config)
+    made.draw = lambda *_: None  # type: ignore[method-assign]
+    return made
+
+
+def flat(weights: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.cat([weights[name].flatten() for name in sorted(weights)])
+
+
 def run(folder: Path, *, stop_after: float = math.inf, resume: bool = False) -> SynthesisTask:
     """Train, alone or with the processes that this one has joined, to the end or until it is stopped."""
     strokesynth.training.loop.time = StoppingClock(stop_after)  # type: ignore[assignment]
-    config = {"hidden_size": 8, "components": 2, "window_components": 2}
-    task = SynthesisTask("conditional_handwriting", corpus(), batch_size=7, seed=0, config=config)
-    task.draw = lambda *_: None  # type: ignore[method-assign]
+    made = task()
     options = TrainingOptions(minutes=UPDATES / 60, learning_rate=0.01, batch_size=7)
     try:
-        train(task, folder, options, resume=resume)
+        train(made, folder, options, resume=resume)
     except KeyboardInterrupt:
         assert stop_after == HALF
-    return task
+    return made
 
 
 def member(rank: int, port: int, folder: Path) -> None:
@@ -86,7 +96,7 @@ def member(rank: int, port: int, folder: Path) -> None:
 
 
 def test_two_processes_equal_one_and_the_number_may_change_in_between(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, products: torch.dtype
 ) -> None:
     monkeypatch.setattr(
         strokesynth.training.loop, "time", strokesynth.training.loop.time
@@ -103,9 +113,14 @@ def test_two_processes_equal_one_and_the_number_may_change_in_between(
     }
     results["two then one"] = run(tmp_path / "two then one", resume=True).network.state_dict()
     for name in expected:
-        for result in results.values():
-            torch.testing.assert_close(result[name], expected[name], rtol=1e-4, atol=1e-5)
         assert torch.equal(results["two 0"][name], results["two 1"][name])
+    # Parts of a batch are rounded each by itself, in bfloat16 more than in float32; an update that was left out or
+    # made with half of the gradients changes much more.
+    fresh = flat(task().network.state_dict())
+    movement = (flat(expected) - fresh).norm()
+    for which, result in results.items():
+        difference = (flat(result) - flat(expected)).norm() / movement
+        assert difference < (1e-5 if products == torch.float32 else 0.02), which
     assert (tmp_path / "two" / "weights.safetensors").exists()
     assert not (tmp_path / "elsewhere").exists()  # where the second process would have written
 
@@ -156,10 +171,9 @@ def test_the_device_is_the_gpu_that_there_is(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("name", ["conditional_handwriting", "unconditional_handwriting"])
-def test_everything_is_on_the_networks_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("products")
+def test_everything_is_on_the_networks_device(name: str) -> None:
     """On a device without memory or arithmetic, which refuses tensors of the CPU: the one that is always there."""
-    for module in ("lstm", "window"):  # as on a GPU
-        monkeypatch.setattr(f"strokesynth.nn.{module}.product_dtype", lambda device: torch.bfloat16)
     task = SynthesisTask(
         name, zigzag_corpus(), batch_size=8, seed=1, config={"hidden_size": 16, "components": 3}
     )

@@ -126,13 +126,15 @@ def test_it_learns_to_read_and_its_weights_come_back(corpus, tmp_path: Path, mon
         look_minutes=9, log_minutes=9,
     )  # fmt: skip
     after = train(task, tmp_path, options)
-    assert set(after) == {"iam_error", "unipen-words_error", "valid_nats"} == set(task.figures)
+    assert set(after) == {"iam_error", "unipen-words_error", "valid_nats_per_character"} == set(task.figures)
     assert after["iam_error"] < 0.5 * before["iam_error"]
     weights = load_weights(tmp_path / "weights.safetensors")
     assert weights.task == "recognition"
     again = task.validate(weights.network)
     assert again["iam_error"] == pytest.approx(after["iam_error"], abs=0.02)  # float16
     assert (tmp_path / "curves.png").exists()
+    seen = int(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["progress"]["points"])
+    assert seen > 1000 and f"90 updates, {seen} characters, " in weights.note
 
 
 def test_bad_calls(corpus):

@@ -11,7 +11,13 @@ from typing import Any
 
 from strokesynth.cli._guard import guarded
 
-TASKS = ("conditional_handwriting", "unconditional_handwriting", "recognition", "language_model")
+TASKS = (
+    "conditional_handwriting",
+    "styled_handwriting",
+    "unconditional_handwriting",
+    "recognition",
+    "language_model",
+)
 _RUNNING_TEXT = ("iam", "npy", "unipen-text")  # sources of a corpus whose words stand in sentences
 _LINE = 30  # characters of a line of prose for the language model: about those of a written line
 
@@ -64,6 +70,7 @@ def prepare_main(argv: Sequence[str] | None = None, *, prog: str | None = None) 
 
 def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
     """``train.py`` and ``strokesynth train``."""
+    from strokesynth.nn.products import CHOICES
     from strokesynth.training.loop import TrainingOptions
 
     parser = argparse.ArgumentParser(prog, description="Train a network on a corpus, or a language model.")
@@ -100,6 +107,11 @@ def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) ->
     parser.add_argument(
         "--focus", type=float, default=0.0, metavar="X", help="gamma of focal CTC (%(default)s)"
     )
+    parser.add_argument(
+        "--contrast-only",
+        action="store_true",
+        help="of a styled network only the encoder, by contrast of writers",
+    )
     group = parser.add_argument_group("language model")
     group.add_argument(
         "--text",
@@ -123,6 +135,11 @@ def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) ->
         group.add_argument(flag, type=kind, default=option.default, metavar=metavar, help="%(default)s")
     group.add_argument(
         "--device", default="auto", metavar="NAME", help="cpu, cuda or another (auto: a GPU if there is one)"
+    )
+    group.add_argument(
+        "--products",
+        choices=CHOICES,
+        help="type of matrix products (auto: the fastest; default: the environment's STROKESYNTH_PRODUCTS, or auto)",
     )
     args = parser.parse_args(argv)
     if args.task == "language_model":
@@ -175,9 +192,11 @@ def _train(args: argparse.Namespace) -> None:
     from strokesynth.datasets.corpus import Corpus
     from strokesynth.nn.transfer import warm_start
     from strokesynth.nn.weights import load_weights
+    from strokesynth.training.alignment import alignment_file, load_alignment
     from strokesynth.training.distributed import joined
     from strokesynth.training.loop import TrainingOptions, prepare_process, train
     from strokesynth.training.recognition_task import RecognitionTask
+    from strokesynth.training.style_task import StyledHandwritingTask
     from strokesynth.training.synthesis_task import SynthesisTask
 
     prepare_process()  # before the first product: threads take its settings from the one that starts them
@@ -193,11 +212,15 @@ def _train(args: argparse.Namespace) -> None:
         "config": {} if args.hidden_size is None else {"hidden_size": args.hidden_size},
         "repeats": dict(args.repeat),
     }
-    task: SynthesisTask | RecognitionTask
+    task: SynthesisTask | RecognitionTask | StyledHandwritingTask
     if args.task == "recognition":
         task = RecognitionTask(corpus, train=args.train_on, focus=args.focus, **common)
     elif args.train_on or args.focus:
         raise ValueError("--train-on and --focus go with --task recognition")
+    elif args.task == "styled_handwriting":
+        common["config"] = {}
+        characters = load_alignment(alignment_file(args.corpus), corpus)
+        task = StyledHandwritingTask(corpus, characters, contrast_only=args.contrast_only, **common)
     else:
         task = SynthesisTask(args.task, corpus, **common)
     if args.init:
@@ -206,7 +229,7 @@ def _train(args: argparse.Namespace) -> None:
             raise ValueError(f"{args.init!r} has another alphabet: {start.alphabet.characters!r}")
         warm_start(task.network, start.network)
     with joined(args.device) as device:
-        train(task, args.out, options, resume=args.resume, device=device)
+        train(task, args.out, options, resume=args.resume, device=device, products=args.products)
 
 
 def _repeat(text: str) -> tuple[str, float]:

@@ -257,12 +257,5 @@ def _write_all(synthesizer: Synthesizer, lines: list[str], **options: Any) -> In
     if not rows:
         raise ValueError(f"all {len(lines)} lines of the text are empty: there is nothing to write")
     inks = synthesizer.write_lines([lines[row] for row in rows], one_hand=True, **options)
-    strokes: list[Any] = []
-    characters: list[Any] = []
-    text = ""
-    for row, ink in zip(rows, inks, strict=True):
-        text += "\n" * (row - text.count("\n"))
-        strokes += ink.translate(0.0, row * LINE_PITCH).strokes
-        characters += [indices + len(text) for indices in ink.characters or ()]
-        text += ink.text or ""
-    return Ink.from_strokes(strokes, text, characters)
+    placed = [ink.translate(0.0, row * LINE_PITCH) for row, ink in zip(rows, inks, strict=True)]
+    return Ink.from_lines(placed, rows)

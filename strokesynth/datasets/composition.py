@@ -23,13 +23,23 @@ SHORTEST = 10
 
 Strokes = Sequence[np.ndarray]
 
-# Blank space between the ink of neighbours in x-heights, and its standard deviation.
-_GAP, _GAP_JITTER = (0.15, 0.38), 0.07
+# Blank space between the ink of neighbours, in x-heights: medians over IAM-OnDB and the text of UNIPEN, before and
+# after each mark. Marks stand two to four times as far from letters as letters from each other, which readers count
+# on: a dot as near as a letter is taken for a part of it.
+_LETTERS, _DIGITS, _SYMBOLS = (0.25, 0.25), (0.5, 0.5), (0.7, 0.7)
+_MARKS = {
+    ".": (0.53, 0.9), ",": (0.57, 1.0), ":": (0.84, 0.95), ";": (0.6, 1.0), "'": (0.7, 0.35), "`": (0.7, 0.35),
+    '"': (0.95, 0.8), "!": (0.8, 0.9), "?": (0.82, 0.9), "-": (0.66, 0.82), "@": (1.2, 1.05), "/": (0.6, 0.5),
+    "_": (0.55, 0.77), "(": (0.7, 0.5), "[": (0.7, 0.5), "{": (0.7, 0.5), ")": (0.5, 0.7), "]": (0.5, 0.7),
+    "}": (0.5, 0.7),
+}  # fmt: skip
+_OF_LINE, _OF_GAP = 0.33, 0.3  # how far the logarithms of such gaps spread: of a whole line, and of each gap
+_LETTER_GAP, _LETTER_JITTER = (0.08, 0.45), 0.13  # of letters: a line has its own mean
+_LEAST = 0.06
 _BLANK, _BLANK_JITTER = (1.1, 2.2), 0.25  # a line has its own usual blank, as wide as in running text
 _PHRASES, _CANDIDATES = 2500, 10  # texts of one hand to choose from, altogether and for a line
 _RARE = 12  # characters that a line is there for
 _SOUP = 0.12  # share of lines in which these stand in any order
-_NARROW = ".,:;'\"`"  # these stand closer
 
 
 def compose(hand: Hand, text: str, rng: Random) -> Ink:
@@ -46,9 +56,11 @@ def compose(hand: Hand, text: str, rng: Random) -> Ink:
         words.setdefault(word, []).append(strokes)
     line: list[np.ndarray] = []  # points of each piece
     lengths: list[int] = []  # of all strokes
-    gap, blank = rng.uniform(*_GAP), rng.uniform(*_BLANK)
+    gap, blank = rng.uniform(*_LETTER_GAP), rng.uniform(*_BLANK)
+    factor = math.exp(rng.gauss(0, _OF_LINE))
     pen = drift = 0.0
     for token in text.split(" "):
+        last = ""
         for piece in _pieces(token, words):
             choices = words.get(piece) if len(piece) > 1 else hand.characters.get(piece)
             if not choices:
@@ -57,12 +69,13 @@ def compose(hand: Hand, text: str, rng: Random) -> Ink:
             points = _vary(np.concatenate(strokes), rng)
             # The baseline wanders slowly, and every character stands a little off it.
             drift = 0.9 * drift + rng.gauss(0, 0.02)
+            if last:
+                pen += _gap(last, piece[0], gap, factor, rng)
             points += [pen - points[:, 0].min(), drift + rng.gauss(0, 0.03)]
-            closeness = 0.6 if piece in _NARROW else 1.0
-            pen = points[:, 0].max() + max(0.06, closeness * rng.gauss(gap, _GAP_JITTER))
+            pen, last = points[:, 0].max(), piece[-1]
             line.append(points)
             lengths += map(len, strokes)
-        pen += max(0.8, rng.gauss(blank, _BLANK_JITTER)) - gap
+        pen += max(0.8, rng.gauss(blank, _BLANK_JITTER))
     if not line:
         raise ValueError(f"there is nothing to write in {text!r}")
     return Ink.from_strokes(np.split(np.concatenate(line), np.cumsum(lengths)[:-1]), text=text)
@@ -143,6 +156,20 @@ def _pieces(token: str, words: Container[str]) -> list[str]:
     if high - low > 1 and token[low:high] in words:
         return [*token[:low], token[low:high], *token[high:]]
     return list(token)
+
+
+def _gap(left: str, right: str, letters: float, factor: float, rng: Random) -> float:
+    """Blank space between two characters of a word: of `letters` on average, the others `factor` times the usual."""
+    if left.isalpha() and right.isalpha():
+        return max(_LEAST, rng.gauss(letters, _LETTER_JITTER))
+    usual = max(_around(left)[1], _around(right)[0])
+    return max(_LEAST, usual * factor * math.exp(rng.gauss(0, _OF_GAP)))
+
+
+def _around(character: str) -> tuple[float, float]:
+    """The usual blank space before and after a character."""
+    usual = _LETTERS if character.isalpha() else _DIGITS if character.isdigit() else _SYMBOLS
+    return _MARKS.get(character, usual)
 
 
 def _widest_gap(strokes: Strokes) -> float:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from strokesynth.ink.ink import Ink
+from strokesynth.ink.ink import Ink, joint_legibility
 
 _GAP_CAP = 1.5  # x-heights: a blank that wide is one for sure
 _DISSENT = 0.04  # x-heights of blank that outweigh one point whose window was on another word
@@ -147,18 +147,8 @@ def join(words: Sequence[Word], stretch: float = 0.0) -> Ink:
         np.split(np.concatenate(points), ends),
         " ".join(word.text for word in words),
         np.split(np.concatenate(characters), ends),
-        _joint_legibility(words),
+        joint_legibility([(word.text, word.legibility) for word in words]),
     )
-
-
-def _joint_legibility(words: Sequence[Word]) -> float | None:
-    """The geometric mean over the characters, where all words have been read."""
-    known = [(len(word.text), word.legibility) for word in words if word.legibility is not None]
-    if len(known) < len(words):
-        return None
-    lengths, values = np.array(known, float).T
-    with np.errstate(divide="ignore"):
-        return float(np.exp((lengths * np.log(values)).sum() / lengths.sum()))
 
 
 def break_word(word: Word, room: float) -> tuple[Word, Word | None]:

@@ -9,27 +9,15 @@ product over all steps.
 
 from __future__ import annotations
 
-import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-
-@functools.cache
-def product_dtype(device: torch.device) -> torch.dtype:
-    """The type in which matrix products are fastest on `device`: bfloat16 where its units exist, else float32.
-
-    Sums, activations, states and weights stay float32 in either case.
-    """
-    if device.type == "cuda":
-        ampere = torch.cuda.get_device_capability(device) >= (8, 0)  # those before it only emulate bfloat16
-        return torch.bfloat16 if ampere else torch.float32
-    if device.type == "cpu":
-        native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        return torch.bfloat16 if native() else torch.float32
-    return torch.float32
+from strokesynth.nn.kernel import sequence
+from strokesynth.nn.products import product_dtype
 
 
 class Product:
@@ -112,10 +100,12 @@ class _LSTMSequence(torch.autograd.Function):
         bias: Tensor,
         h0: Tensor,
         c0: Tensor,
+        line_bias: Tensor | None,
         dtype: torch.dtype,
     ) -> tuple[Tensor, Tensor]:
         steps, batch, _ = x.shape
-        gates = matmul(x.flatten(0, 1), w_ih.t(), dtype).add_(bias).view(steps, batch, -1)
+        gates = matmul(x.flatten(0, 1), w_ih.t(), dtype).view(steps, batch, -1)
+        gates.add_(bias if line_bias is None else bias + line_bias)
         h = torch.cat([h0[None], x.new_empty(steps, batch, w_hh.shape[1])])
         c = torch.cat([c0[None], torch.empty_like(h[1:])])
         recurrent = Product(w_hh.t(), dtype)
@@ -139,11 +129,15 @@ class _LSTMSequence(torch.autograd.Function):
         for t in range(len(gate_steps) - 1, -1, -1):
             cell_backward(gate_steps[t], cs[t], cs[t + 1], carried.add_(dh_steps[t]), dc, scratch)
             recurrent.replace(carried, gate_steps[t])
-        flat = gates.flatten(0, 1)  # by now the gradients of the pre-activations
-        dx = matmul(flat, w_ih, ctx.dtype).view_as(x) if ctx.needs_input_grad[0] else None
-        dw_ih = matmul(flat.t(), x.flatten(0, 1), ctx.dtype)
-        dw_hh = matmul(flat.t(), h[:-1].flatten(0, 1), ctx.dtype)
-        return dx, dw_ih, dw_hh, flat.sum(0), carried, dc, None
+        flat, needed = (
+            gates.flatten(0, 1),
+            ctx.needs_input_grad,
+        )  # by now the gradients of the pre-activations
+        dx = matmul(flat, w_ih, ctx.dtype).view_as(x) if needed[0] else None
+        dw_ih = matmul(flat.t(), x.flatten(0, 1), ctx.dtype) if needed[1] else None
+        dw_hh = matmul(flat.t(), h[:-1].flatten(0, 1), ctx.dtype) if needed[2] else None
+        by_line = gates.sum(0)
+        return dx, dw_ih, dw_hh, by_line.sum(0), carried, dc, by_line if needed[6] else None, None
 
 
 class LSTM(nn.Module):
@@ -169,17 +163,34 @@ class LSTM(nn.Module):
         return zeros, zeros.clone()
 
     def forward(
-        self, x: Tensor, state: tuple[Tensor, Tensor] | None = None
+        self,
+        x: Tensor | Sequence[Tensor],
+        state: tuple[Tensor, Tensor] | None = None,
+        line_bias: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Run over x (T, B, I); returns the outputs (T, B, H) and the last state, (h, c) of (B, H) each."""
-        h0, c0 = state if state is not None else self.initial_state(x.shape[1])
-        h, c = _LSTMSequence.apply(x, self.w_ih, self.w_hh, self.bias, h0, c0, product_dtype(x.device))
+        """Run over x (T, B, I); returns the outputs (T, B, H) and the last state, (h, c) of (B, H) each.
+
+        The input may come in pieces, (T, B, ·) each, that are to be side by side.
+
+        `line_bias` (B, 4H) is added to the gates of every step, as `bias` is, but of each line its own.
+        """
+        pieces = [x] if isinstance(x, Tensor) else list(x)
+        h0, c0 = state if state is not None else self.initial_state(pieces[0].shape[1])
+        arguments, dtype = (self.w_ih, self.w_hh, self.bias, h0, c0, line_bias), product_dtype(h0.device)
+        if sequence.usable(h0, self.hidden_size, dtype):
+            h, c = sequence.lstm_sequence(*arguments, *pieces)
+        else:
+            joined = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=-1)
+            h, c = _LSTMSequence.apply(joined, *arguments, dtype)
         return h, (h[-1], c)
 
-    def step(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def step(
+        self, x: Tensor, state: tuple[Tensor, Tensor], line_bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """One step without gradients: x (B, I), state and result (h, c) of (B, H) each."""
         h_before, c_before = state
-        gates = torch.addmm(self.bias, x, self.w_ih.t()).addmm_(h_before, self.w_hh.t())
+        bias = self.bias if line_bias is None else self.bias + line_bias
+        gates = torch.addmm(bias, x, self.w_ih.t()).addmm_(h_before, self.w_hh.t())
         h, c = torch.empty_like(h_before), torch.empty_like(c_before)
         cell_forward(gates, c_before, c, h)
         return h, c

@@ -4,7 +4,7 @@ Bidirectional LSTM layers under connectionist temporal classification read onlin
 (A novel connectionist system for unconstrained handwriting recognition, IEEE TPAMI 31(5), 2009). Here every layer
 adds to what it was given (He et al. 2016, arXiv:1512.03385) after normalising it (Ba et al. 2016,
 arXiv:1607.06450), and one layer of self-attention (Vaswani et al. 2017, arXiv:1706.03762) lets a letter see the
-dot that was put on it at the end of the word. Its positions are the pen's, not the row's: see `SelfAttention`.
+dot that was put on it at the end of the word.
 """
 
 from __future__ import annotations

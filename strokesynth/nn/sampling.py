@@ -204,11 +204,13 @@ def _primed(writer: Writer, style: NDArray[np.float32], text: NDArray[np.int64])
     """What is known after a style's first points, and how many: up to where the window sees what comes after its text.
 
     This is the same for all that is written in the style: one line stands for all, and for the calls that follow.
+    The writer remembers the last style. Other threads may replace it at any time, so it is looked at once only.
     """
     key = (style.tobytes(), text.tobytes())
-    if writer.primed is None or writer.primed[0] != key:
-        writer.primed = (key, *_see(writer, style, text))
-    return writer.primed[1:]
+    known = writer.primed
+    if known is None or known[0] != key:
+        known = writer.primed = (key, *_see(writer, style, text))
+    return known[1:]
 
 
 def _see(writer: Writer, style: NDArray[np.float32], text: NDArray[np.int64]) -> tuple[LinesState, int]:

@@ -9,14 +9,17 @@ training corpus kept in the weights as buffers, so that callers only ever see of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from strokesynth.nn.kernel import sequence
 from strokesynth.nn.lstm import LSTM
 from strokesynth.nn.mixture import output_size
+from strokesynth.nn.products import product_dtype
 from strokesynth.nn.window import WindowedLSTM, WindowState
 
 
@@ -78,8 +81,10 @@ class _PenNetwork(nn.Module):
         return torch.cat([points[..., :2] * self.offset_std + self.offset_mean, points[..., 2:]], dim=-1)
 
     def _outputs(self, hidden: list[Tensor]) -> Tensor:
-        joined = torch.cat(hidden, dim=-1)
-        return self.output(joined)
+        weight, bias = self.output.weight, self.output.bias
+        if hidden[0].dim() == 3 and sequence.usable(hidden[0], len(weight.t()), product_dtype(weight.device)):
+            return sequence.linear(weight, bias, *hidden)
+        return nn.functional.linear(torch.cat(hidden, dim=-1), weight, bias)
 
 
 class PredictionNetwork(_PenNetwork):
@@ -101,7 +106,7 @@ class PredictionNetwork(_PenNetwork):
         hidden: list[Tensor] = []
         states = []
         for layer, before in zip(self.layers, state.layers, strict=True):
-            h, after = layer(torch.cat([x, *hidden[-1:]], dim=-1), before)
+            h, after = layer([x, *hidden[-1:]], before)
             hidden.append(h)
             states.append(after)
         return self._outputs(hidden), PredictionState(tuple(states))
@@ -142,20 +147,30 @@ class SynthesisNetwork(_PenNetwork):
         return SynthesisState(self.first.initial_state(batch), above)
 
     def forward(
-        self, x: Tensor, text: Tensor, state: SynthesisState | None = None
+        self,
+        x: Tensor,
+        text: Tensor,
+        state: SynthesisState | None = None,
+        *,
+        biases: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, SynthesisState]:
         """Standardised points x (T, B, 3) and one-hot text (B, U, A), see `one_hot`.
 
+        biases: what each line adds to the gates of the three layers, each (B, 4H), and to the outputs (B, 6 M + 1).
         Returns outputs (T, B, 6 M + 1) for the points after, the window weights phi (T, B, U) and the last state.
         """
         state = state or self.initial_state(x.shape[1])
-        h, window, phi, first = self.first(x, text, state.first)
+        of_first, *of_layers, of_output = biases if biases is not None else (None,) * 4
+        h, window, phi, first = self.first(x, text, state.first, of_first)
         hidden, states = [h], []
-        for layer, before in zip(self.layers, state.layers, strict=True):
-            h, after = layer(torch.cat([x, window, hidden[-1]], dim=-1), before)
+        for layer, before, bias in zip(self.layers, state.layers, of_layers, strict=True):
+            h, after = layer([x, window, hidden[-1]], before, bias)
             hidden.append(h)
             states.append(after)
-        return self._outputs(hidden), phi, SynthesisState(first, tuple(states))
+        outputs = self._outputs(hidden)
+        if of_output is not None:
+            outputs = outputs + of_output
+        return outputs, phi, SynthesisState(first, tuple(states))
 
     def step(self, x: Tensor, text: Tensor, state: SynthesisState) -> tuple[Tensor, Tensor, SynthesisState]:
         """One step without gradients: x (B, 3) → outputs (B, 6 M + 1), phi (B, U) and the new state."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from strokesynth.nn.styled import StyledNetwork
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisConfig, SynthesisNetwork
 from strokesynth.nn.weights import Network
 
@@ -19,6 +20,9 @@ def warm_start(network: Network, source: Network) -> None:
 
     Raises ValueError where the sizes differ, and for a synthesis network from a prediction network.
     """
+    if isinstance(network, StyledNetwork) and isinstance(source, SynthesisNetwork):
+        network.start_from(source)
+        return
     values = source.state_dict()
     if isinstance(network, PredictionNetwork) and isinstance(source, SynthesisNetwork):
         values = _without_window(values, source.config)

@@ -20,13 +20,17 @@ from torch import Tensor
 from strokesynth._files import atomic_write
 from strokesynth.alphabet import Alphabet
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
+from strokesynth.nn.styled import StyledConfig, StyledNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 
-Network: TypeAlias = PredictionNetwork | SynthesisNetwork | RecognitionNetwork
+Network: TypeAlias = PredictionNetwork | SynthesisNetwork | StyledNetwork | RecognitionNetwork
 
-NETWORKS: dict[str, tuple[type[Network], type[PredictionConfig] | type[RecognitionConfig]]] = {
+NETWORKS: dict[
+    str, tuple[type[Network], type[PredictionConfig] | type[StyledConfig] | type[RecognitionConfig]]
+] = {
     "unconditional_handwriting": (PredictionNetwork, PredictionConfig),
     "conditional_handwriting": (SynthesisNetwork, SynthesisConfig),
+    "styled_handwriting": (StyledNetwork, StyledConfig),
     "recognition": (RecognitionNetwork, RecognitionConfig),
 }
 
@@ -44,6 +48,8 @@ def build_network(task: str, config: dict[str, Any]) -> Network:
         raise ValueError(
             f"{settings.__name__} has no {sorted(set(config) - known)}; its fields are {sorted(known)}"
         )
+    if settings is StyledConfig:
+        return StyledNetwork(StyledConfig.of(config))
     return network(settings(**config))  # type: ignore[arg-type]
 
 

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from strokesynth.nn.lstm import Product, cell_backward, cell_forward, matmul, product_dtype
+from strokesynth.nn.kernel import sequence
+from strokesynth.nn.lstm import Product, cell_backward, cell_forward, matmul
+from strokesynth.nn.products import product_dtype
 
 
 class WindowState(NamedTuple):
@@ -49,11 +51,13 @@ class _WindowedSequence(torch.autograd.Function):
         c0: Tensor,
         kappa0: Tensor,
         window0: Tensor,
+        line_bias: Tensor | None,
         dtype: torch.dtype,
     ) -> tuple[Tensor, ...]:
         steps, batch, _ = x.shape
         size, n = h0.shape[1], kappa0.shape[1]
-        gates = (x.flatten(0, 1) @ w_ih.t()).add_(bias).view(steps, batch, -1)
+        gates = (x.flatten(0, 1) @ w_ih.t()).view(steps, batch, -1)
+        gates.add_(bias if line_bias is None else bias + line_bias)
         state = x.new_empty(steps + 1, batch, size + window0.shape[1])
         state[0, :, :size], state[0, :, size:] = h0, window0
         c = torch.cat([c0[None], x.new_empty(steps, batch, size)])
@@ -71,7 +75,7 @@ class _WindowedSequence(torch.autograd.Function):
             weights, _ = window_weights(p[:, :n], p[:, n : 2 * n], kappa[t + 1], positions)
             phi[t] = weights[:, 0]
             window.copy_(torch.bmm(weights, text)[:, 0])  # eq 47
-        ctx.save_for_backward(x, text, w_ih, w_sh, w_hp, gates, state, c, kappa, params, positions)
+        ctx.save_for_backward(x, text, w_ih, w_sh, w_hp, gates, state, c, kappa, params, positions, phi)
         ctx.dtype = dtype
         ctx.mark_non_differentiable(phi)
         ctx.set_materialize_grads(True)
@@ -81,16 +85,19 @@ class _WindowedSequence(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         dh_out, dwindow_out, dc_last, dkappa_last, _ = grads
-        x, text, w_ih, w_sh, w_hp, gates, state, c, kappa, params, positions = ctx.saved_tensors
-        size, n = c.shape[2], kappa.shape[2]
+        x, text, w_ih, w_sh, w_hp, gates, state, c, kappa, params, positions, phi = ctx.saved_tensors
+        size, n, needed = c.shape[2], kappa.shape[2], ctx.needs_input_grad
         dparams = torch.empty_like(params)
         scratch = gates.new_empty(2, *gates.shape[1:])
         recurrent, text_t = Product(w_sh, ctx.dtype), text.transpose(1, 2)
         dc, dkappa = dc_last.clone(), dkappa_last.clone()
         carried = torch.zeros_like(state[0])
         dh, dwindow = carried[:, :size], carried[:, size:]
+        dwindow_all = torch.empty_like(dwindow_out) if needed[1] else None
         for t in range(len(gates) - 1, -1, -1):
             dwindow.add_(dwindow_out[t])
+            if dwindow_all is not None:
+                dwindow_all[t] = dwindow
             alpha, beta, advance = params[t].split(n, dim=1)
             dalpha, dbeta, dadvance = dparams[t].split(n, dim=1)
             _, bumps = window_weights(alpha, beta, kappa[t + 1], positions)
@@ -108,13 +115,17 @@ class _WindowedSequence(torch.autograd.Function):
             cell_backward(gates[t], c[t], c[t + 1], dh, dc, scratch)
             recurrent.replace(carried, gates[t])
         flat = gates.flatten(0, 1)  # by now the gradients of the pre-activations
-        dx = (flat @ w_ih).view_as(x) if ctx.needs_input_grad[0] else None
-        dw_ih = flat.t() @ x.flatten(0, 1)
-        dw_sh = matmul(flat.t(), state[:-1].flatten(0, 1), ctx.dtype)
+        dx = (flat @ w_ih).view_as(x) if needed[0] else None
+        # Over all steps, of the weight of each character times the gradient of the window it was added to (eq 47)
+        dtext = None if dwindow_all is None else torch.bmm(phi.permute(1, 2, 0), dwindow_all.transpose(0, 1))
+        dw_ih = flat.t() @ x.flatten(0, 1) if needed[2] else None
+        dw_sh = matmul(flat.t(), state[:-1].flatten(0, 1), ctx.dtype) if needed[3] else None
         dp = dparams.flatten(0, 1)
-        dw_hp = dp.t() @ state[1:, :, :size].flatten(0, 1)
+        dw_hp = dp.t() @ state[1:, :, :size].flatten(0, 1) if needed[5] else None
         dh0, dwindow0 = dh.clone(), dwindow.clone()
-        return dx, None, dw_ih, dw_sh, flat.sum(0), dw_hp, dp.sum(0), dh0, dc, dkappa, dwindow0, None
+        by_line = gates.sum(0)
+        weights = (dw_ih, dw_sh, by_line.sum(0), dw_hp, dp.sum(0))
+        return dx, dtext, *weights, dh0, dc, dkappa, dwindow0, by_line if needed[11] else None, None
 
 
 class WindowedLSTM(nn.Module):
@@ -153,22 +164,30 @@ class WindowedLSTM(nn.Module):
         return WindowState(h, c, new(batch, self.components), new(batch, self.alphabet_size))
 
     def forward(
-        self, x: Tensor, text: Tensor, state: WindowState | None = None
+        self, x: Tensor, text: Tensor, state: WindowState | None = None, line_bias: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, WindowState]:
-        """Run over pen offsets x (T, B, I) with one-hot text (B, U, A), padded with zero rows.
+        """Run over pen offsets x (T, B, I) with text (B, U, A), a row for each character, padded with zero rows.
 
+        The rows may be one-hot or any other vectors. `line_bias` (B, 4H) is added to the gates of every step.
         Returns the outputs h (T, B, H), the window vectors (T, B, A), the window weights phi (T, B, U; no
         gradient), and the last state.
         """
         state = state if state is not None else self.initial_state(x.shape[1])
         weights = (self.w_ih, self.w_sh, self.bias, self.w_hp, self.b_p)
-        h, window, c, kappa, phi = _WindowedSequence.apply(x, text, *weights, *state, product_dtype(x.device))
+        arguments, dtype = (x, text, *weights, *state, line_bias), product_dtype(x.device)
+        if sequence.usable(x, self.hidden_size, dtype, x.shape[2], self.components):
+            h, window, c, kappa, phi = sequence.windowed_sequence(*arguments)
+        else:
+            h, window, c, kappa, phi = _WindowedSequence.apply(*arguments, dtype)
         return h, window, phi, WindowState(h[-1], c, kappa, window[-1])
 
-    def step(self, x: Tensor, text: Tensor, state: WindowState) -> tuple[Tensor, WindowState]:
+    def step(
+        self, x: Tensor, text: Tensor, state: WindowState, line_bias: Tensor | None = None
+    ) -> tuple[Tensor, WindowState]:
         """One step without gradients: x (B, I), text (B, U, A). Returns phi (B, U) and the new state."""
         n = self.components
-        gates = torch.addmm(self.bias, x, self.w_ih.t())
+        bias = self.bias if line_bias is None else self.bias + line_bias
+        gates = torch.addmm(bias, x, self.w_ih.t())
         gates.addmm_(torch.cat([state.h, state.window], 1), self.w_sh.t())
         h, c = torch.empty_like(state.h), torch.empty_like(state.c)
         cell_forward(gates, state.c, c, h)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,12 @@ class Sheet:
     def ink(self) -> Ink:
         """All lines as one ink, in units of the x-height: the first baseline is y = 0, the left edge x = 0."""
         origin = np.array([min(line.left for line in self.lines), self.lines[0].baseline])
-        characters: list[NDArray[np.int32]] = []
-        start = 0
-        for line in self.lines:
-            characters += [own + start for own in line.ink.characters or ()]
-            start += len(line.text) + 1
-        return Ink.from_strokes([(s - origin) / self.x_height for s in self.strokes], self.text, characters)
+        return Ink.from_lines(
+            [
+                replace(line.ink, strokes=tuple((stroke - origin) / self.x_height for stroke in line.strokes))
+                for line in self.lines
+            ]
+        )
 
     def draw(self, **options: Any) -> SheetDrawing:
         """The sheet as a drawing; options are the fields of `SheetOptions`. Raises ValueError on others."""

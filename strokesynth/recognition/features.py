@@ -49,7 +49,7 @@ class Trace:
 
 
 def trace(ink: Ink, *, step: float = STEP) -> Trace:
-    """The rows of normalised ink (`strokesynth.normalize`).
+    """The rows of normalised ink (`strokesynth.ink.normalize.normalize`).
 
     Raises ValueError where they would be more than `LIMIT`.
     """

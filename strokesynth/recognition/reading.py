@@ -64,23 +64,36 @@ class Evidence(NamedTuple):
     alphabet: Alphabet
 
 
-def _locate(evidence: Evidence, text: str) -> tuple[ReadCharacter, ...]:
-    """The characters of the text with the ink of each."""
+def point_characters(evidence: Evidence, text: str) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:
+    """Which character of the text each point of the ink belongs to, whatever the ink was read as.
+
+    Returns for each stroke an int array (n,) of indices into `text`, never that of a blank, and the network's
+    probability of each character (U,) where it was recognised.
+    Raises ValueError for a text without a visible character, and where no path through the frames says the text.
+    """
     log_probs = evidence.log_probs.astype(np.float64)
     codes = evidence.alphabet.encode(text)
+    inked = np.array([k for k, c in enumerate(text) if c != " "], np.int64)
+    if not len(inked):
+        raise ValueError(f"ink is aligned to visible characters, and the text is {text!r}")
     aligned = align(np.minimum(log_probs, 0.0), codes)
     peaks = np.array([a + log_probs[a:b, c].argmax() for (a, b), c in zip(aligned, codes, strict=True)])
     confidences = np.exp(log_probs[peaks, codes]).clip(0.0, 1.0)
-    inked = np.array([k for k, c in enumerate(text) if c != " "])
-    ink, rows = evidence.ink, evidence.rows
-    strokes = [s.astype(np.float64) for s in ink.strokes]
+    rows = evidence.rows
+    strokes = [s.astype(np.float64) for s in evidence.ink.strokes]
     if evidence.baseline is not None:
         strokes = [evidence.baseline.level(s) for s in strokes]
         left = min(float(s[:, 0].min()) for s in strokes)
         strokes = [s - [left, 0.0] for s in strokes]
     places = np.minimum(peaks[inked] * RecognitionNetwork.stride, len(rows.points) - 1)
-    owner = owners(strokes, rows, places)
-    found = {int(k): spans(owner, i) for i, k in enumerate(inked)}
+    return [inked[of] for of in owners(strokes, rows, places)], confidences
+
+
+def _locate(evidence: Evidence, text: str) -> tuple[ReadCharacter, ...]:
+    """The characters of the text with the ink of each."""
+    ink = evidence.ink
+    owner, confidences = point_characters(evidence, text)
+    found = {k: spans(owner, k) for k, c in enumerate(text) if c != " "}
     return tuple(
         ReadCharacter(c, float(confidences[k]), found.get(k, ()), _box(ink, found.get(k, ())))
         for k, c in enumerate(text)

@@ -26,7 +26,7 @@ from strokesynth.nn.weights import Weights, load_weights, packaged
 from strokesynth.recognition.decoding import Hypothesis, beam_search, greedy_batch
 from strokesynth.recognition.features import Trace, trace
 from strokesynth.recognition.language_model import LanguageModel
-from strokesynth.recognition.reading import Evidence, Reading
+from strokesynth.recognition.reading import Evidence, Reading, point_characters
 from strokesynth.recognition.segmentation import FeatureRows
 
 DEFAULT_BEAM = 16
@@ -59,6 +59,26 @@ class _Line(NamedTuple):
     baseline: Baseline | None
     trace: Trace
 
+    def evidence(self, log_probs: Tensor, alphabet: Alphabet) -> Evidence:
+        """What is kept of this line and of its frames (T', C)."""
+        rows = FeatureRows(
+            self.trace.points.astype(np.float32),
+            self.trace.strokes.astype(np.int32),
+            self.trace.features[:, _AIR] > 0.5,
+        )
+        return Evidence(self.ink, self.baseline, rows, log_probs.half().numpy(), alphabet)
+
+
+class Alignment(NamedTuple):
+    """Which character of a text each point of an ink belongs to.
+
+    characters: for each stroke an int array (n,) of indices into the text; a blank has no points. surprise: nats
+    a character by which the text surprises the reader: -log p(text | ink) / length.
+    """
+
+    characters: list[NDArray[np.int64]]
+    surprise: float
+
 
 class Recognizer:
     """Reads lines of handwriting.
@@ -73,7 +93,7 @@ class Recognizer:
     * language_model: True for the one in the package (or the one given to `load_recognizer`), or another.
     * weight: of its log-probability; None stands for `DEFAULT_WEIGHT`.
     * alternatives: how many other readings to give.
-    * normalized: the ink is normalised (`strokesynth.normalize`), as that of a corpus: use it as it is.
+    * normalized: the ink is normalised (`strokesynth.ink.normalize.normalize`), as that of a corpus: use it as it is.
 
     The confidence of a reading is p(text | ink) to the power 1 / length, after the network alone: the geometric mean of
     its characters' probabilities, and about the share of them that is right (on IAM-OnDB 95 % where it is 0.95). To the
@@ -193,6 +213,28 @@ class Recognizer:
             result[i] = _log_likelihoods([log_probs], [codes[i]])[0]
         return result
 
+    def align(
+        self, inks: Sequence[Ink], texts: Sequence[str], *, normalized: bool = False
+    ) -> list[Alignment | None]:
+        """Which character of its text each point of each ink belongs to; None where the ink cannot say its text.
+
+        That is an ink with fewer frames than its text needs, or a text without a visible character.
+        Raises ValueError as `read_lines`, and for characters outside the alphabet.
+        """
+        if len(inks) != len(texts):
+            raise ValueError(f"each ink has one text; got {len(inks)} inks and {len(texts)} texts")
+        result: list[Alignment | None] = [None] * len(inks)
+        for line, log_probs in self._posteriors(list(inks), normalized, numbered=True):
+            text = texts[line.place]
+            try:
+                owner, _ = point_characters(line.evidence(log_probs, self.alphabet), text)
+            except ValueError:
+                self.alphabet.encode(text)
+                continue
+            (likelihood,) = _log_likelihoods([log_probs], [self.alphabet.encode(text)])
+            result[line.place] = Alignment(owner, -likelihood / len(text))
+        return result
+
     def _read(
         self, inks: list[Ink], decode: _Decoding, normalized: bool, numbered: bool
     ) -> Iterator[tuple[int, Reading]]:
@@ -205,13 +247,7 @@ class Recognizer:
                     (self.alphabet.decode(codes), math.exp(next(likelihoods) / max(1, len(codes))))
                     for codes in texts
                 ]
-                rows = FeatureRows(
-                    line.trace.points.astype(np.float32),
-                    line.trace.strokes.astype(np.int32),
-                    line.trace.features[:, _AIR] > 0.5,
-                )
-                kept = log_probs[: frames[i], i].half().numpy()
-                evidence = Evidence(line.ink, line.baseline, rows, kept, self.alphabet)
+                evidence = line.evidence(log_probs[: frames[i], i], self.alphabet)
                 yield line.place, Reading(*ranked[0], tuple(ranked[1:]), evidence)
 
     def _posteriors(

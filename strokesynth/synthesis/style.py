@@ -41,7 +41,7 @@ class Style:
     """A hand to write in.
 
     name    any text that is not blank.
-    ink     normalised and resampled (`strokesynth.normalize`), with its text; up to a line of it, ended
+    ink     normalised and resampled (`strokesynth.ink.normalize.normalize`), with its text; up to a line of it, ended
             cleanly, since the network goes on from there. 20 to 40 characters are enough, and more take longer.
     bias    the neatness that suits the hand, for calls that name none; or None.
 
@@ -93,7 +93,7 @@ class Style:
     ) -> Style:
         """The style of any ink of one line, in any unit, that says `text` (default `ink.text`).
 
-        Raises ValueError as `strokesynth.normalize`, and where there is no text.
+        Raises ValueError as `strokesynth.ink.normalize.normalize`, and where there is no text.
         """
         from strokesynth.ink.normalize import normalize  # SciPy is slow to import, and few need this
 

@@ -49,6 +49,8 @@ ATTEMPTS = 5
 _TOGETHER = 24  # lines written in hardly more time than one
 _BATCH = 64  # lines written at once; more are hardly faster and only take memory
 _MAX_POINTS = 100_000
+# Purposes of seeds, see `_derived`.
+_MARKS, _REPAIR, _FREELY = 1, 2, 3
 
 
 class SynthesisError(ValueError, RuntimeError):
@@ -74,7 +76,7 @@ class Synthesizer:
 
     * bias: a number ≥ 0 that makes writing neater and less varied; None stands for the style's, or `DEFAULT_BIAS`.
     * style: the hand to write in: a name of `styles()`, a `Style`, or ink that says its text (`ink.text`), normalised
-      and resampled (`strokesynth.normalize`), up to a line of it. The network reads it first and
+      and resampled (`strokesynth.ink.normalize.normalize`), up to a line of it. The network reads it first and
       goes on in the same hand (Graves 2013, section 5.5), for every line and every call alike.
     * seed: a whole number ≥ 0. The same call with the same seed gives the same ink, bit for bit, on the same
       machine; None gives other ink every time.
@@ -167,7 +169,9 @@ class Synthesizer:
         if not 1 <= (count := whole("points", points)) <= _MAX_POINTS:
             raise ValueError(f"points is {points!r}; expected 1 to {_MAX_POINTS}")
         bias = DEFAULT_FREE_BIAS if bias is None else check_bias(bias)
-        offsets = sample_freely(self._free_network, count, _derived(_entropy(seed), 0, 0, 0), bias=bias)
+        offsets = sample_freely(
+            self._free_network, count, _derived(_entropy(seed), 0, 0, 0, _FREELY), bias=bias
+        )
         ink = Ink.from_offsets(offsets)
         return ink.translate(-ink.bounds[0], 0.0)
 
@@ -215,7 +219,7 @@ class Synthesizer:
         return [
             Line(
                 spelling,
-                [(p, written[p], _derived(entropy, p.line, p.start, ATTEMPTS)) for p in line],
+                [(p, written[p], _derived(entropy, p.line, p.start, 0, _MARKS)) for p in line],
                 lean,
             )
             for spelling, line in zip(spellings, lines, strict=True)
@@ -273,7 +277,7 @@ class Synthesizer:
             for k, text in enumerate(texts)
             for copy in range(reader.candidates)
         ]
-        seeds = [_derived(entropy, hand, place, ATTEMPTS + 1 + number) for _, place in jobs]
+        seeds = [_derived(entropy, hand, place, number, _REPAIR) for _, place in jobs]
         lines = self._lines([text for text, _ in jobs], seeds, bias, style)
         found: list[list[WrittenPiece]] = [[] for _ in texts]
         for (text, place), line in zip(jobs, lines, strict=True):
@@ -348,7 +352,11 @@ def _entropy(seed: int | None) -> int:
     return int(seed_sequence(seed).entropy)  # type: ignore[arg-type]
 
 
-def _derived(entropy: int, line: int, start: int, attempt: int) -> int:
-    """The seed of one attempt at one piece: independent of all others, and of how many there are."""
-    sequence = np.random.SeedSequence(entropy, spawn_key=(line, start, attempt))
+def _derived(entropy: int, line: int, start: int, number: int, purpose: int | None = None) -> int:
+    """The seed of one writing of one piece: independent of all others, and of how many there are.
+
+    Whatever else needs random numbers names its purpose, and counts lines, places and numbers of its own.
+    """
+    key = (line, start, number) if purpose is None else (line, start, number, purpose)
+    sequence = np.random.SeedSequence(entropy, spawn_key=key)
     return int(sequence.generate_state(1, np.uint64)[0])

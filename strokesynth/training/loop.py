@@ -14,10 +14,10 @@ import io
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from strokesynth._files import atomic_write
+from strokesynth.nn.products import products_in
 
 FORMAT = 1
-_OWN_FIGURES = ("train_nats_per_point", "points_per_second")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,17 @@ class TrainingOptions:
             raise ValueError(f"average_decay is {self.average_decay!r}; expected at least 0 and below 1")
 
 
+class Group(NamedTuple):
+    """Parameters that learn at `factor` times the learning rate and whose gradients are clipped together."""
+
+    parameters: Sequence[nn.Parameter]
+    factor: float = 1.0
+
+
+def _one_group(network: nn.Module) -> list[Group]:
+    return [Group(list(network.parameters()))]
+
+
 class Task(Protocol):
     """What the loop needs to know of a task."""
 
@@ -67,6 +78,10 @@ class Task(Protocol):
         """What is trained."""
 
     @property
+    def unit(self) -> str:
+        """What the loss is summed over, in the singular: a point, a character."""
+
+    @property
     def figures(self) -> tuple[str, ...]:
         """Names of the figures that `validate` gives."""
 
@@ -77,7 +92,7 @@ class Task(Protocol):
         """
 
     def loss(self, network: nn.Module, key: Any) -> tuple[Tensor, int]:
-        """Loss of one batch, summed over its points, and their number."""
+        """Loss of one batch in nats, summed over its units, and their number."""
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """The figures of the validation set."""
@@ -96,7 +111,7 @@ class Progress:
     step: int = 0
     epoch: int = 0
     position: int = 0  # batches of this epoch already done
-    points: int = 0
+    points: int = 0  # of the task's units; checkpoints have this name for all of them
     seconds: float = 0.0
 
 
@@ -107,6 +122,7 @@ def train(
     *,
     resume: bool = False,
     device: str | torch.device = "cpu",
+    products: str | None = None,
 ) -> dict[str, float]:
     """Train the task's network on the device until the time budget is spent; returns the last validation figures.
 
@@ -117,11 +133,15 @@ def train(
     and add up their gradients: the updates are those of one process, up to rounding and to what the task varies
     at random. Only the first process looks at the folder; the others start from what it tells them.
 
+    `products` is the type of matrix products, see `strokesynth.nn.products`; None leaves it to the environment.
+
     Raises ValueError if the folder belongs to another training that is under way, already holds a run (without
-    `resume`) or holds none (with it), or if the checkpoint is of another task, version or architecture.
+    `resume`) or holds none (with it), if the checkpoint is of another task, version or architecture, or if
+    `products` is none of its choices.
     """
     if dist.is_initialized() and dist.get_rank() > 0:
-        return _Run(task, folder, options, resume, device).go()
+        with products_in(products):
+            return _Run(task, folder, options, resume, device).go()
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
@@ -129,7 +149,8 @@ def train(
     except Timeout:
         raise ValueError(f"another training is writing to {str(folder)!r}: choose another folder") from None
     try:
-        return _Run(task, folder, options, resume, device).go()
+        with products_in(products):
+            return _Run(task, folder, options, resume, device).go()
     finally:
         lock.release()
         torch.set_flush_denormal(False)
@@ -153,7 +174,12 @@ class _Run:
             torch.set_float32_matmul_precision("high")  # what is not computed in bfloat16 may be in TF32
         self.network = task.network.to(self.device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=options.learning_rate, fused=True)
+        self.groups = getattr(task, "groups", _one_group)(self.network)
+        self.optimizer = torch.optim.Adam(
+            [{"params": list(group.parameters), "factor": group.factor} for group in self.groups],
+            lr=options.learning_rate,
+            fused=True,
+        )
         self.progress = Progress()
         if self.rank == 0 and not resume and self.checkpoint.exists():
             raise ValueError(f"{str(folder)!r} already holds a run: resume it, or choose another folder")
@@ -163,21 +189,21 @@ class _Run:
     def go(self) -> dict[str, float]:
         budget = self.options.minutes * 60
         last = {"log": self.progress.seconds, "save": self.progress.seconds, "look": self.progress.seconds}
-        recent = [0.0, 0, 0.0]  # nats, points, seconds since the last line of the log
+        recent = [0.0, 0, 0.0]  # nats, units, seconds since the last line of the log
         bar = tqdm(total=round(budget), initial=round(self.progress.seconds), unit="s", desc=self.task.name)
         if self.rank > 0 or not sys.stderr.isatty():
             bar.disable = True
         try:
             for key in self._keys():
-                nats, points, spent = self._update(key)
+                nats, count, spent = self._update(key)
                 self.progress.seconds += spent
-                recent = [recent[0] + nats, recent[1] + points, recent[2] + spent]
+                recent = [recent[0] + nats, recent[1] + count, recent[2] + spent]
                 now = self.progress.seconds
                 bar.n = min(round(now), round(budget))
-                bar.set_postfix_str(f"{nats / points:.3f} nats/point", refresh=True)
+                bar.set_postfix_str(f"{nats / count:.3f} nats/{self.task.unit}", refresh=True)
                 if now - last["log"] >= self.options.log_minutes * 60:
                     values = (recent[0] / recent[1], recent[1] / recent[2])
-                    self._log(dict(zip(_OWN_FIGURES, values, strict=True)))
+                    self._log(dict(zip(self._own_figures, values, strict=True)))
                     recent, last["log"] = [0.0, 0, 0.0], now
                 if now - last["look"] >= self.options.look_minutes * 60:
                     self._look()
@@ -198,12 +224,17 @@ class _Run:
         figures = self._look()
         p = self.progress
         note = (
-            f"{self.task.name}: {p.step} updates, {p.points} points, {p.seconds / 60:.0f} minutes; "
+            f"{self.task.name}: {p.step} updates, {p.points} {self.task.unit}s, {p.seconds / 60:.0f} minutes; "
             f"{asdict(self.options)}; {figures}"
         )
         if self.rank == 0:
             self.task.save(self.average, self.folder / "weights.safetensors", note)
         return figures
+
+    @property
+    def _own_figures(self) -> tuple[str, str]:
+        """Names of the figures of training itself."""
+        return f"train_nats_per_{self.task.unit}", f"{self.task.unit}s_per_second"
 
     def _keys(self) -> Iterator[Any]:
         """The batches still to come, for ever; `progress` counts one as done once the loop asks for the next."""
@@ -219,23 +250,27 @@ class _Run:
         return self.options.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * fraction))
 
     def _update(self, key: Any) -> tuple[float, int, float]:
-        """One update; returns the batch's loss, its number of points, and the seconds it took."""
+        """One update; returns the batch's loss, its number of units, and the seconds it took."""
         started = time.monotonic()
         self._seed()
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self._learning_rate() * group["factor"]
         self.network.train()
         part = key[self.rank :: self.world] if self.world > 1 else key
-        loss, points = self.task.loss(self.network, part) if len(part) else (None, 0)
+        loss, count = self.task.loss(self.network, part) if len(part) else (None, 0)
         if loss is not None:
             loss.backward()
         nats = 0.0 if loss is None else float(loss.detach())
         if self.world > 1:
-            nats, points = self._add_up(nats, points)
+            nats, count = self._add_up(nats, count)
         for parameter in self.network.parameters():
             if parameter.grad is not None:
-                parameter.grad /= points
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_norm)
+                parameter.grad /= count
+        norms = [
+            torch.nn.utils.clip_grad_norm_(group.parameters, self.options.gradient_norm)
+            for group in self.groups
+        ]
+        norm = torch.stack(norms).max()
         if torch.isfinite(norm):
             self.optimizer.step()
         elif self.rank == 0:
@@ -246,10 +281,12 @@ class _Run:
             torch._foreach_lerp_(
                 list(self.average.parameters()), list(self.network.parameters()), 1.0 - decay
             )
+            for mean, value in zip(self.average.buffers(), self.network.buffers(), strict=True):
+                mean.copy_(value)
         self.progress.step += 1
         self.progress.position += 1
-        self.progress.points += points
-        return nats, points, self._time_of_first(time.monotonic() - started)
+        self.progress.points += count
+        return nats, count, self._time_of_first(time.monotonic() - started)
 
     def _seed(self) -> None:
         """Make the random numbers of an update a function of the seed, the update and the process alone.
@@ -259,11 +296,11 @@ class _Run:
         sequence = np.random.SeedSequence([self.options.seed, self.progress.step, self.rank])
         torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
 
-    def _add_up(self, nats: float, points: int) -> tuple[float, int]:
-        """Replace every process's gradients by their sum, in one exchange; the sums of loss and points."""
+    def _add_up(self, nats: float, count: int) -> tuple[float, int]:
+        """Replace every process's gradients by their sum, in one exchange; the sums of loss and units."""
         parameters = list(self.network.parameters())
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        counts = gradients[0].new_tensor([nats, points])
+        counts = gradients[0].new_tensor([nats, count])
         joined = torch.cat([counts, *(g.flatten() for g in gradients)])
         dist.all_reduce(joined)
         sizes = [2, *(p.numel() for p in parameters)]
@@ -304,9 +341,14 @@ class _Run:
         if self.rank > 0:
             return
         path, p = self.folder / "log.csv", self.progress
-        where = {"step": p.step, "epoch": p.epoch, "points": p.points, "seconds": round(p.seconds, 1)}
+        where = {
+            "step": p.step,
+            "epoch": p.epoch,
+            f"{self.task.unit}s": p.points,
+            "seconds": round(p.seconds, 1),
+        }
         row = {**where, "learning_rate": float(f"{self._learning_rate():.3g}"), **figures}
-        columns = [*where, "learning_rate", *_OWN_FIGURES, *self.task.figures]
+        columns = [*where, "learning_rate", *self._own_figures, *self.task.figures]
         fresh = not path.exists()
         with open(path, "a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)

@@ -33,6 +33,7 @@ class RecognitionTask:
     """Reading the lines of a corpus under connectionist temporal classification."""
 
     name = "recognition"
+    unit = "character"
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class RecognitionTask:
             source: spread(np.flatnonzero(held_out & (corpus.sources == source)), validation_lines)
             for source in dict.fromkeys(corpus.sources[held_out])
         }
-        self.figures = tuple(f"{source}_error" for source in self.validation) + ("valid_nats",)
+        self.figures = tuple(f"{source}_error" for source in self.validation) + ("valid_nats_per_character",)
         some = [self._rows(i, None) for i in spread(self.training, _STATISTICS)]
         rows = torch.from_numpy(np.concatenate(some))
         self.network.feature_mean.copy_(rows.mean(0))
@@ -144,7 +145,7 @@ class RecognitionTask:
 
         A sample with more characters than frames (too few rows for its text) does not count.
         """
-        # Drawn from torch's generator, whose state the checkpoint keeps.
+        # Drawn from torch's generator, which the training loop seeds anew for every update.
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
         features, lengths, codes, code_lengths = self._batch(key, rng)
         log_probs, frames = network(features, lengths)
@@ -171,7 +172,7 @@ class RecognitionTask:
                     wrong += Levenshtein.distance(read.tolist(), text[:n].tolist())
                     total += n
             figures[f"{source}_error"] = wrong / max(1, total)
-        return figures | {"valid_nats": nats / max(1, characters)}
+        return figures | {"valid_nats_per_character": nats / max(1, characters)}
 
     def draw(self, network: nn.Module, folder: Path, step: int) -> None:
         """Write the training curves."""

@@ -35,6 +35,8 @@ SAMPLE_TEXTS = (
 class SynthesisTask:
     """Next-point prediction over a corpus, with the text (synthesis network) or without (prediction network)."""
 
+    unit = "point"
+
     def __init__(
         self,
         name: str,

@@ -98,9 +98,8 @@ class Writer:
             own[:] = weights.ravel()
             self._kept.append(bias)
             products.append(_Product(own.ctypes.data, bias.ctypes.data, *weights.shape[:2]))
-        self.primed: tuple[tuple[bytes, bytes], LinesState, int] | None = (
-            None  # of the last style: see sampling.py
-        )
+        # What is known after the last style: see `strokesynth.nn.sampling`.
+        self.primed: tuple[tuple[bytes, bytes], LinesState, int] | None = None
         self.stride = products[0].panels * lanes
         self.window_size = products[3].panels * _GATES * lanes if self.letters else 0
         self.output_size = products[-1].panels * _GATES * lanes
@@ -281,17 +280,19 @@ def _aligned(shape: tuple[int, ...], dtype: type[np.floating[Any]] = np.float32)
 def writer_of(network: SynthesisNetwork | PredictionNetwork) -> Writer | None:
     """The compiled step with the network's present weights; None where there is none for it.
 
-    Packed weights are kept as long as the network lives, and packed again when its weights have changed.
+    Packed weights are kept as long as the network lives, and packed again when its weights have changed. Raises
+    ValueError where the environment asks for a compiled step that there cannot be, see `library.chosen`.
     """
-    if library.switched_off() or not _suits(network):
+    instructions = library.chosen()
+    if instructions is None or not _suits(network):
         return None
-    content = tuple(_sum_of(t) for t in network.state_dict().values())
+    content = (instructions, *(_sum_of(t) for t in network.state_dict().values()))
     if (kept := _writers.get(network)) is None or kept[0] != content:
-        kept = _writers[network] = (content, _new_writer(network))
+        kept = _writers[network] = (content, _new_writer(network, instructions))
     return kept[1]
 
 
-_writers: weakref.WeakKeyDictionary[torch.nn.Module, tuple[tuple[tuple[int, int], ...], Writer | None]] = (
+_writers: weakref.WeakKeyDictionary[torch.nn.Module, tuple[tuple[Any, ...], Writer | None]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -309,18 +310,18 @@ def _sum_of(tensor: Tensor) -> tuple[int, int]:
     return int(bits[:pairs].view(np.uint64).sum()), int(bits[pairs:].sum())
 
 
-def _new_writer(network: SynthesisNetwork | PredictionNetwork) -> Writer | None:
+def _new_writer(network: SynthesisNetwork | PredictionNetwork, instructions: str) -> Writer | None:
     half = all(torch.equal(p, p.half().float()) for p in network.parameters() if p.dim() == 2)
     for exact in (True, False) if half else (False,):
-        if (step := _checked(exact)) is not None:
+        if (step := _checked(exact, instructions)) is not None:
             return Writer(step, network, exact)
     return None
 
 
 @functools.cache
-def _checked(half: bool) -> ctypes.CDLL | None:
+def _checked(half: bool, instructions: str) -> ctypes.CDLL | None:
     """The compiled step, if it agrees with the plain one: a compiler may be wrong, too."""
-    step = library.load(half)
+    step = library.load(half, instructions)
     if step is None:
         return None
     with torch.random.fork_rng(devices=[]):
