@@ -11,7 +11,13 @@ from typing import Any
 
 from strokesynth.cli._guard import guarded
 
-TASKS = ("conditional_handwriting", "unconditional_handwriting", "recognition", "language_model")
+TASKS = (
+    "conditional_handwriting",
+    "unconditional_handwriting",
+    "recognition",
+    "writer_verification",
+    "language_model",
+)
 _RUNNING_TEXT = ("iam", "npy", "unipen-text")  # sources of a corpus whose words stand in sentences
 _LINE = 30  # characters of a line of prose for the language model: about those of a written line
 
@@ -71,7 +77,8 @@ def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) ->
         "--task",
         choices=TASKS,
         default=TASKS[0],
-        help="writing with or without a text, reading, or what reading expects of English (%(default)s)",
+        help="writing with or without a text, reading, telling writers apart (for evaluation), or what reading "
+        "expects of English (%(default)s)",
     )
     parser.add_argument("--corpus", metavar="FILE", help="made by data_preprocessing.py")
     parser.add_argument(
@@ -179,6 +186,7 @@ def _train(args: argparse.Namespace) -> None:
     from strokesynth.recognition_task import RecognitionTask
     from strokesynth.training import TrainingOptions, prepare_process, train
     from strokesynth.weights_file import load_weights
+    from strokesynth.writer_task import WriterTask
 
     prepare_process()  # before the first product: threads take its settings from the one that starts them
     if args.init and args.resume:
@@ -193,11 +201,15 @@ def _train(args: argparse.Namespace) -> None:
         "config": {} if args.hidden_size is None else {"hidden_size": args.hidden_size},
         "repeats": dict(args.repeat),
     }
-    task: HandwritingTask | RecognitionTask
+    task: HandwritingTask | RecognitionTask | WriterTask
     if args.task == "recognition":
         task = RecognitionTask(corpus, train=args.train_on, focus=args.focus, **common)
     elif args.train_on or args.focus:
         raise ValueError("--train-on and --focus go with --task recognition")
+    elif args.task == "writer_verification":
+        if args.init:
+            raise ValueError("--init does not go with --task writer_verification, whose runs start afresh")
+        task = WriterTask(corpus, **common)
     else:
         task = HandwritingTask(args.task, corpus, **common)
     if args.init:

@@ -6,13 +6,16 @@ from typing import Any, TypeAlias
 
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
+from strokesynth.nn.writers import WriterConfig, WriterNetwork
 
-Network: TypeAlias = PredictionNetwork | SynthesisNetwork | RecognitionNetwork
+Network: TypeAlias = PredictionNetwork | SynthesisNetwork | RecognitionNetwork | WriterNetwork
+Config: TypeAlias = PredictionConfig | RecognitionConfig | WriterConfig
 
-NETWORKS: dict[str, tuple[type[Network], type[PredictionConfig] | type[RecognitionConfig]]] = {
+NETWORKS: dict[str, tuple[type[Network], type[Config]]] = {
     "unconditional_handwriting": (PredictionNetwork, PredictionConfig),
     "conditional_handwriting": (SynthesisNetwork, SynthesisConfig),
     "recognition": (RecognitionNetwork, RecognitionConfig),
+    "writer_verification": (WriterNetwork, WriterConfig),
 }
 
 
