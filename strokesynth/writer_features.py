@@ -98,7 +98,9 @@ def vary(path: Path, rng: np.random.Generator) -> Path:
     for _ in range(int(rng.integers(0, 4))):
         middle = 0.5 * (points[:-2] + points[2:])
         share = rng.uniform(0.0, 0.5)
-        points[1:-1] = np.where(inner[1:-1, None], points[1:-1] + share * (middle - points[1:-1]), points[1:-1])
+        points[1:-1] = np.where(
+            inner[1:-1, None], points[1:-1] + share * (middle - points[1:-1]), points[1:-1]
+        )
     points *= np.exp([size + aspect, size])
     points[:, 1] += tilt * (points[:, 0] - points[:, 0].mean()) + rng.normal(0.0, 0.08)
     return np.column_stack([points, path[:, 2:]]).astype(np.float32)

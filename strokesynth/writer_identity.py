@@ -32,6 +32,9 @@ Ints = NDArray[np.int64]
 SOURCES = ("iam", "unipen-text", "unipen-words")
 """Of lines that people wrote as a whole; those composed of single characters say little about a hand."""
 
+LEAST_CHARACTERS = 12
+"""Lines with fewer characters are no lines to judge a hand by."""
+
 _TOGETHER = 32  # lines that are embedded at a time
 _SITTING = re.compile(r"_\d$")
 
@@ -223,7 +226,9 @@ class Identification:
     people: int
 
 
-def identify(gallery: Floats, queries: Floats, owners: Sequence[int], *, references: int = 1) -> Identification:
+def identify(
+    gallery: Floats, queries: Floats, owners: Sequence[int], *, references: int = 1
+) -> Identification:
     """Attribute lines (n, D) to the people of a gallery (W, D), who are the `centre` of their references each.
 
     owners: (n,) who really wrote each line, or who was to be imitated, as a row of the gallery. `references` only
@@ -334,9 +339,7 @@ def variety(embeddings: Floats, people: Sequence[str]) -> tuple[float, float]:
     return tuple(float(np.mean(x)) if len(x) else float("nan") for x in (within, between))  # type: ignore[return-value]
 
 
-def _by_person(
-    people: Sequence[str], sittings: Sequence[str], seed: int
-) -> dict[str, dict[str, list[int]]]:
+def _by_person(people: Sequence[str], sittings: Sequence[str], seed: int) -> dict[str, dict[str, list[int]]]:
     """The lines of each person by sitting, both sittings and lines in an order that the seed draws."""
     result: dict[str, dict[str, list[int]]] = defaultdict(dict)
     for i in np.random.default_rng(seed).permutation(len(people)).tolist():
@@ -344,11 +347,14 @@ def _by_person(
     return dict(result)
 
 
-def held_out_lines(corpus: Corpus, splits: Sequence[str] = HELD_OUT, sources: Sequence[str] = SOURCES) -> Ints:
-    """Indices of the lines by people who are held out, under any of their names, and known."""
+def held_out_lines(
+    corpus: Corpus, splits: Sequence[str] = HELD_OUT, sources: Sequence[str] = SOURCES
+) -> Ints:
+    """Indices of the lines to judge by: of people who are known and held out, under any of their names."""
     held_out = held_out_people(corpus, splits)
-    whose = [is_known(str(w)) and person(str(w)) in held_out for w in corpus.writers]
-    return np.flatnonzero(np.array(whose, bool) & np.isin(corpus.sources, list(sources)))
+    chosen = np.array([is_known(str(w)) and person(str(w)) in held_out for w in corpus.writers], bool)
+    chosen &= np.isin(corpus.sources, list(sources)) & (np.char.str_len(corpus.texts) >= LEAST_CHARACTERS)
+    return np.flatnonzero(chosen)
 
 
 def assess_real_lines(
@@ -372,7 +378,9 @@ def assess_real_lines(
         except ValueError:
             return None  # too few people
 
-    kinds = {"all": verify(vectors, people, when)} | {s: of_source(s) for s in dict.fromkeys(sources.tolist())}
+    kinds = {"all": verify(vectors, people, when)} | {
+        s: of_source(s) for s in dict.fromkeys(sources.tolist())
+    }
     within, between = variety(vectors, people)
     return {
         "verification": {name: asdict(found) for name, found in kinds.items() if found is not None},

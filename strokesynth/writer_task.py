@@ -21,6 +21,7 @@ from strokesynth.weights_file import save_weights
 from strokesynth.writer_features import Path as PenPath
 from strokesynth.writer_features import path_features, pen_path, vary
 from strokesynth.writer_identity import (
+    LEAST_CHARACTERS,
     SOURCES,
     embed,
     held_out_lines,
@@ -71,6 +72,7 @@ class WriterTask:
         batch_size: int,
         seed: int,
         config: Mapping[str, Any] | None = None,
+        start: nn.Module | None = None,
         validation: Sequence[str] = HELD_OUT,
         repeats: Mapping[str, float] | None = None,
         validation_lines: int = 40,
@@ -79,6 +81,7 @@ class WriterTask:
 
         Trained on are people whose name is known and who have `_LEAST` lines or more. The people with a sample in the
         splits of `validation` are held out under all their names; at most `validation_lines` lines of each count.
+        `start` is a trained network of this kind to go on from; there is no `config` then.
         One person in `_WATCHED` is kept aside as well: the figures are those of all who were not trained on.
         Raises ValueError for an unknown source, or when nobody is left to train or validate on.
         """
@@ -99,11 +102,17 @@ class WriterTask:
         self.training = np.flatnonzero(trained & np.isin(self.people, names))
         self.labels = np.searchsorted(names, self.people)  # right where `training` points
         self.repeats = np.array([(repeats or {}).get(s, 1.0) for s in corpus.sources[self.training]])
-        self.repeats *= np.minimum(1.0, _MOST / np.bincount(self.labels[self.training])[self.labels[self.training]])
-        watched = np.flatnonzero(usable & np.isin(self.people, sorted(aside)))
+        self.repeats *= np.minimum(
+            1.0, _MOST / np.bincount(self.labels[self.training])[self.labels[self.training]]
+        )
+        long = np.char.str_len(corpus.texts) >= LEAST_CHARACTERS
+        watched = np.flatnonzero(usable & long & np.isin(self.people, sorted(aside)))
         self.validation = np.concatenate(
             [np.zeros(0, np.int64)]
-            + [spread(watched[self.people[watched] == p], validation_lines) for p in np.unique(self.people[watched])]
+            + [
+                spread(watched[self.people[watched] == p], validation_lines)
+                for p in np.unique(self.people[watched])
+            ]
         )
         self.unseen = np.isin(self.validation, held_out_lines(corpus, validation))
         if len(names) < 2 or len(np.unique(self.people[self.validation[self.unseen]])) < 2:
@@ -117,7 +126,9 @@ class WriterTask:
         ]
         wanted = np.concatenate([self.training, self.validation])
         self._paths: dict[int, PenPath] = {int(i): pen_path(corpus.offsets(int(i))) for i in wanted}
-        network = WriterNetwork(WriterConfig(**dict(config or {})))
+        network = WriterNetwork(WriterConfig(**dict(config or {}))) if start is None else copy.deepcopy(start)
+        if not isinstance(network, WriterNetwork) or (config and start is not None):
+            raise ValueError("a run starts from weights for writer_verification, whose sizes it takes")
         some = [path_features(self._paths[int(i)]) for i in spread(self.training, _STATISTICS)]
         rows = torch.from_numpy(np.concatenate(some))
         network.feature_mean.copy_(rows.mean(0))
@@ -170,15 +181,14 @@ class WriterTask:
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Equal error of three lines against three, and identification, among people held out (valid) and all unseen."""
+        """Three lines against three, and identification, among those held out (valid) and all not trained on."""
         judge = cast(Classifier, network).network
         self._settle(judge)
         vectors = embed(judge, [self._paths[int(i)] for i in self.validation])
-        whose, when = self.people[self.validation].tolist(), self.sittings
         whose, when = self.people[self.validation], np.array(self.sittings)
-        figures = {}
+        figures: dict[str, float] = {}
         for name, which in (("valid", np.flatnonzero(self.unseen)), ("unseen", np.arange(len(whose)))):
-            people, sittings = whose[which].tolist(), when[which].tolist()
+            people, sittings = [whose[i] for i in which], [when[i] for i in which]
             pairs = verify(vectors[which], people, sittings)
             one, three = (identify_real(vectors[which], people, sittings, references=k) for k in (1, 3))
             found = (pairs.equal_error, one.top1, three.top1, pairs.own_cosine, pairs.other_cosine)

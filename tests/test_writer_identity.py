@@ -32,7 +32,9 @@ def units(rng, n, size=5):
 
 def test_one_person_under_several_names():
     assert person("ced:XYZ1234") == person("cee:XYZ1234")
-    assert person("apb:Ann_Bee") == person("ape:Ann_Bee") == person("apd:Ann_Bee_1") == person("apd:Ann_Bee_2")
+    assert (
+        person("apb:Ann_Bee") == person("ape:Ann_Bee") == person("apd:Ann_Bee_1") == person("apd:Ann_Bee_2")
+    )
     assert person("kar:mmo_0077") != person("kar:mmo_0078")
     assert person("10207") == "10207"
     assert is_known("10207") and is_known("kai:x") and not is_known("form:a01-000u")
@@ -49,8 +51,13 @@ def test_held_out_under_all_names():
         ("ced:B", "trainset", "unipen-text"),
         ("10207", "testset_v", "iam"),
         ("form:a01", "testset_v", "iam"),
+        ("10207", "testset_v", "iam"),
     ]
-    samples = [Sample(ink, "a", w, split, source, f"a01-{i}") for i, (w, split, source) in enumerate(rows)]
+    texts = ["twelve chars"] * 6 + ["eleven char"]
+    samples = [
+        Sample(ink, text, w, split, source, f"a01-{i}")
+        for i, (text, (w, split, source)) in enumerate(zip(texts, rows))
+    ]
     corpus = Corpus.from_samples(samples, "generation")
     assert held_out_people(corpus) == {"A", "10207", "a01"}
     assert held_out_lines(corpus).tolist() == [0, 1, 4]
@@ -92,7 +99,9 @@ def test_verification_pairs_sets_of_different_sittings():
         elif people[i] == "c" or sittings[i] != sittings[j]:
             own.append(vectors[i] @ vectors[j])
     assert (one.own_pairs, one.other_pairs) == (len(own), len(others))
-    assert one.own_cosine == pytest.approx(np.mean(own)) and one.other_cosine == pytest.approx(np.mean(others))
+    assert one.own_cosine == pytest.approx(np.mean(own)) and one.other_cosine == pytest.approx(
+        np.mean(others)
+    )
     assert one.equal_error == pytest.approx(equal_error_rate(own, others))
     assert verify(vectors, people, sittings, size=1, sets=2).own_pairs == 3
     with pytest.raises(ValueError):
@@ -119,7 +128,9 @@ def test_identification_against_brute_force():
     found = identify(gallery, queries, owners, references=2)
     assert found.top1 == pytest.approx(np.mean([r == 0 for r in ranks]))
     assert found.top5 == pytest.approx(np.mean([r < 5 for r in ranks]))
-    assert found.own_cosine == pytest.approx(np.mean(own)) and found.other_cosine == pytest.approx(np.mean(others))
+    assert found.own_cosine == pytest.approx(np.mean(own)) and found.other_cosine == pytest.approx(
+        np.mean(others)
+    )
     assert (found.lines, found.people, found.references) == (40, 12, 2)
     with pytest.raises(ValueError):
         identify(gallery, queries, owners + 1 + 11)
@@ -166,7 +177,9 @@ def test_variety_against_brute_force():
     vectors, people = units(rng, 11), list("aaaabbbccdd")
     distance = 1 - vectors @ vectors.T
     within = [
-        np.mean([distance[i, j] for i, j in itertools.combinations(range(11), 2) if people[i] == people[j] == p])
+        np.mean(
+            [distance[i, j] for i, j in itertools.combinations(range(11), 2) if people[i] == people[j] == p]
+        )
         for p in "abcd"
     ]
     between = [

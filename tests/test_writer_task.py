@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from small_networks import save_recognition
 
 from strokesynth.cli import train_main
 from strokesynth.corpus import Corpus
@@ -38,10 +39,12 @@ def make_corpus(writers=24, lines=6):
             name = f"cee:w{w}" if other else f"ced:w{w}"
             split = "testset_v" if w < 6 and not other else "trainset"
             source = ("unipen-text", "unipen-words")[i % 2]
-            samples.append(Sample(line(*hand, rng), "ooo", name, split, source, f"{w}/{i}"))
-    samples.append(Sample(line(0, 1, rng), "ooo", "form:a01-000u", "trainset", "iam", "a01-000u-01"))
-    samples += [Sample(line(0, 1, rng), "ooo", "ced:few", "trainset", "unipen-text", "few")] * 2
-    samples += [Sample(line(0, 1, rng), "ooo", "ced:w9", "trainset", "composed", "c")] * 5
+            samples.append(Sample(line(*hand, rng), "ooo ooo ooo ooo", name, split, source, f"{w}/{i}"))
+    samples.append(
+        Sample(line(0, 1, rng), "ooo ooo ooo ooo", "form:a01-000u", "trainset", "iam", "a01-000u-01")
+    )
+    samples += [Sample(line(0, 1, rng), "ooo ooo ooo ooo", "ced:few", "trainset", "unipen-text", "few")] * 2
+    samples += [Sample(line(0, 1, rng), "ooo ooo ooo ooo", "ced:w9", "trainset", "composed", "c")] * 5
     return Corpus.from_samples(samples, "generation")
 
 
@@ -75,8 +78,10 @@ def test_epochs_are_pure_and_nobody_crowds_out_the_others(corpus, task):
     assert sorted(np.concatenate(keys)) == sorted(task.training)
     many = np.array(["ced:w9"] * 200 + ["ced:w10"] * 10)
     rng = np.random.default_rng(1)
-    pool = [Sample(line(0, 1, rng), "o", str(w), "trainset", "iam", f"a-{i}") for i, w in enumerate(many)]
-    pool += [Sample(line(0, 1, rng), "o", f"ced:w{i % 2}", "testset", "iam", f"b-{i}") for i in range(8)]
+    pool = [
+        Sample(line(0, 1, rng), "o" * 12, str(w), "trainset", "iam", f"a-{i}") for i, w in enumerate(many)
+    ]
+    pool += [Sample(line(0, 1, rng), "o" * 12, f"ced:w{i % 2}", "testset", "iam", f"b-{i}") for i in range(8)]
     uneven = WriterTask(Corpus.from_samples(pool, "generation"), batch_size=8, seed=0, config=CONFIG)
     drawn = [np.concatenate(uneven.batches(epoch)) for epoch in range(10)]
     mean = np.mean([(uneven.people[d] == "w9").sum() for d in drawn])
@@ -156,6 +161,16 @@ def test_bad_input(corpus, tmp_path, capsys):
         WriterTask(corpus, batch_size=8, seed=0, validation=["nowhere"])
     file = tmp_path / "corpus.npz"
     corpus.save(file)
+    reader = save_recognition(tmp_path / "reader.safetensors")
     call = ["--task", "writer_verification", "--corpus", str(file), "--out", str(tmp_path / "run")]
-    assert train_main([*call, "--init", "x.safetensors"]) != 0
-    assert "--init does not go with" in capsys.readouterr().err
+    assert train_main([*call, "--init", str(reader)]) != 0
+    assert "weights for writer_verification" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="expected writer_verification"):
+        WriterJudge.load(reader)
+
+
+def test_a_run_goes_on_from_weights(corpus, task):
+    again = WriterTask(corpus, batch_size=24, seed=1, start=task.network.network)
+    figures = [t.validate(t.network.eval()) for t in (task, again)]
+    assert figures[0] == pytest.approx(figures[1], abs=1e-6)
+    assert again.network.network is not task.network.network

@@ -201,22 +201,21 @@ def _train(args: argparse.Namespace) -> None:
         "config": {} if args.hidden_size is None else {"hidden_size": args.hidden_size},
         "repeats": dict(args.repeat),
     }
+    start = load_weights(args.init) if args.init else None
     task: HandwritingTask | RecognitionTask | WriterTask
-    if args.task == "recognition":
-        task = RecognitionTask(corpus, train=args.train_on, focus=args.focus, **common)
-    elif args.train_on or args.focus:
+    if args.task != "recognition" and (args.train_on or args.focus):
         raise ValueError("--train-on and --focus go with --task recognition")
-    elif args.task == "writer_verification":
-        if args.init:
-            raise ValueError("--init does not go with --task writer_verification, whose runs start afresh")
-        task = WriterTask(corpus, **common)
+    if args.task == "writer_verification":
+        task = WriterTask(corpus, start=start and start.network, **common)
     else:
-        task = HandwritingTask(args.task, corpus, **common)
-    if args.init:
-        start = load_weights(args.init)
-        if start.alphabet != task.alphabet:
-            raise ValueError(f"{args.init!r} has another alphabet: {start.alphabet.characters!r}")
-        warm_start(task.network, start.network)
+        if args.task == "recognition":
+            task = RecognitionTask(corpus, train=args.train_on, focus=args.focus, **common)
+        else:
+            task = HandwritingTask(args.task, corpus, **common)
+        if start is not None:
+            if start.alphabet != task.alphabet:
+                raise ValueError(f"{args.init!r} has another alphabet: {start.alphabet.characters!r}")
+            warm_start(task.network, start.network)
     with joined(args.device) as device:
         train(task, args.out, options, resume=args.resume, device=device)
 

@@ -63,7 +63,9 @@ class WriterNetwork(nn.Module):
         self.coarse = nn.Conv1d(size // 2, size, kernel_size=5, stride=2, padding=2)
         self.blocks = nn.ModuleList(ResidualConvolution(size, 2 ** (i % 3)) for i in range(config.blocks))
         self.norm = nn.LayerNorm(size)
-        self.attention = nn.Sequential(nn.Linear(size, size // 2), nn.Tanh(), nn.Linear(size // 2, config.heads))
+        self.attention = nn.Sequential(
+            nn.Linear(size, size // 2), nn.Tanh(), nn.Linear(size // 2, config.heads)
+        )
         self.pooled_norm = nn.LayerNorm(2 * size)
         self.output = nn.Linear(2 * size, config.embedding_size)
 
