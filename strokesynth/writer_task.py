@@ -75,7 +75,7 @@ class WriterTask:
         start: nn.Module | None = None,
         validation: Sequence[str] = HELD_OUT,
         repeats: Mapping[str, float] | None = None,
-        validation_lines: int = 40,
+        validation_lines: int = 24,
     ) -> None:
         """Lines of all sources but the composed ones; `repeats` says how often an epoch has each source.
 
