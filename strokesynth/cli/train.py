@@ -16,6 +16,7 @@ TASKS = (
     "styled_handwriting",
     "unconditional_handwriting",
     "recognition",
+    "writer_verification",
     "language_model",
 )
 _RUNNING_TEXT = ("iam", "npy", "unipen-text")  # sources of a corpus whose words stand in sentences
@@ -78,7 +79,8 @@ def train_main(argv: Sequence[str] | None = None, *, prog: str | None = None) ->
         "--task",
         choices=TASKS,
         default=TASKS[0],
-        help="writing with or without a text, reading, or what reading expects of English (%(default)s)",
+        help="writing with or without a text, reading, telling writers apart (for evaluation), or what reading "
+        "expects of English (%(default)s)",
     )
     parser.add_argument("--corpus", metavar="FILE", help="made by data_preprocessing.py")
     parser.add_argument(
@@ -198,6 +200,7 @@ def _train(args: argparse.Namespace) -> None:
     from strokesynth.training.recognition_task import RecognitionTask
     from strokesynth.training.style_task import StyledHandwritingTask
     from strokesynth.training.synthesis_task import SynthesisTask
+    from strokesynth.training.writer_task import WriterTask
 
     prepare_process()  # before the first product: threads take its settings from the one that starts them
     if args.init and args.resume:
@@ -212,22 +215,25 @@ def _train(args: argparse.Namespace) -> None:
         "config": {} if args.hidden_size is None else {"hidden_size": args.hidden_size},
         "repeats": dict(args.repeat),
     }
-    task: SynthesisTask | RecognitionTask | StyledHandwritingTask
-    if args.task == "recognition":
-        task = RecognitionTask(corpus, train=args.train_on, focus=args.focus, **common)
-    elif args.train_on or args.focus:
+    start = load_weights(args.init) if args.init else None
+    task: SynthesisTask | StyledHandwritingTask | RecognitionTask | WriterTask
+    if args.task != "recognition" and (args.train_on or args.focus):
         raise ValueError("--train-on and --focus go with --task recognition")
-    elif args.task == "styled_handwriting":
-        common["config"] = {}
-        characters = load_alignment(alignment_file(args.corpus), corpus)
-        task = StyledHandwritingTask(corpus, characters, contrast_only=args.contrast_only, **common)
+    if args.task == "writer_verification":
+        task = WriterTask(corpus, start=start and start.network, **common)
     else:
-        task = SynthesisTask(args.task, corpus, **common)
-    if args.init:
-        start = load_weights(args.init)
-        if start.alphabet != task.alphabet:
-            raise ValueError(f"{args.init!r} has another alphabet: {start.alphabet.characters!r}")
-        warm_start(task.network, start.network)
+        if args.task == "recognition":
+            task = RecognitionTask(corpus, train=args.train_on, focus=args.focus, **common)
+        elif args.task == "styled_handwriting":
+            characters = load_alignment(alignment_file(args.corpus), corpus)
+            common["config"] = {"pen": common["config"]}
+            task = StyledHandwritingTask(corpus, characters, contrast_only=args.contrast_only, **common)
+        else:
+            task = SynthesisTask(args.task, corpus, **common)
+        if start is not None:
+            if start.alphabet != task.alphabet:
+                raise ValueError(f"{args.init!r} has another alphabet: {start.alphabet.characters!r}")
+            warm_start(task.network, start.network)
     with joined(args.device) as device:
         train(task, args.out, options, resume=args.resume, device=device, products=args.products)
 

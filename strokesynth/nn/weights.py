@@ -22,16 +22,17 @@ from strokesynth.alphabet import Alphabet
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
 from strokesynth.nn.styled import StyledConfig, StyledNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
+from strokesynth.nn.writers import WriterConfig, WriterNetwork
 
-Network: TypeAlias = PredictionNetwork | SynthesisNetwork | StyledNetwork | RecognitionNetwork
+Network: TypeAlias = PredictionNetwork | SynthesisNetwork | StyledNetwork | RecognitionNetwork | WriterNetwork
+Config: TypeAlias = PredictionConfig | StyledConfig | RecognitionConfig | WriterConfig
 
-NETWORKS: dict[
-    str, tuple[type[Network], type[PredictionConfig] | type[StyledConfig] | type[RecognitionConfig]]
-] = {
+NETWORKS: dict[str, tuple[type[Network], type[Config]]] = {
     "unconditional_handwriting": (PredictionNetwork, PredictionConfig),
     "conditional_handwriting": (SynthesisNetwork, SynthesisConfig),
     "styled_handwriting": (StyledNetwork, StyledConfig),
     "recognition": (RecognitionNetwork, RecognitionConfig),
+    "writer_verification": (WriterNetwork, WriterConfig),
 }
 
 

@@ -53,7 +53,7 @@ class StyledHandwritingTask:
     """Next-point prediction with the text and, of the same writer, a few other lines."""
 
     name = "styled_handwriting"
-    unit = "points"
+    unit = "point"
 
     def __init__(
         self,

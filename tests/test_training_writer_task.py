@@ -1,0 +1,177 @@
+"""The training task of the judge: who is trained on, and that it learns to tell hands of unseen people apart."""
+
+import numpy as np
+import pytest
+import torch
+from small_networks import save_recognition
+
+from strokesynth.cli import train_main
+from strokesynth.datasets import Sample
+from strokesynth.datasets.corpus import Corpus
+from strokesynth.datasets.persons import person
+from strokesynth.ink import Ink
+from strokesynth.training.loop import TrainingOptions, train
+from strokesynth.training.writer_identity import WriterJudge, assess_real_lines
+from strokesynth.training.writer_task import WriterTask, cut
+
+CONFIG = {"hidden_size": 16, "blocks": 1, "heads": 2, "embedding_size": 8}
+
+
+def line(slant, height, rng):
+    """Loops with a slant and a height of their own: a hand that no one could mistake."""
+    t = np.linspace(0.0, 2 * np.pi, 14)
+    strokes, x = [], 0.0
+    for _ in range(int(rng.integers(5, 9))):
+        width = rng.uniform(0.6, 1.2)
+        y = -0.5 * height * (1 - np.cos(t))
+        strokes.append(np.column_stack([x + width * np.sin(t) - slant * y, y]))
+        x += width + 1.0
+    return Ink.from_strokes(strokes)
+
+
+def make_corpus(writers=24, lines=6):
+    rng = np.random.default_rng(0)
+    samples = []
+    for w in range(writers):
+        hand = rng.uniform(-0.6, 0.9), rng.uniform(0.7, 3.0)
+        for i in range(lines):
+            # Two of those who are held out go by another name in the training split as well.
+            other = w < 2 and i >= lines // 2
+            name = f"cee:w{w}" if other else f"ced:w{w}"
+            split = "testset_v" if w < 6 and not other else "trainset"
+            source = ("unipen-text", "unipen-words")[i % 2]
+            samples.append(Sample(line(*hand, rng), "ooo ooo ooo ooo", name, split, source, f"{w}/{i}"))
+    samples.append(
+        Sample(line(0, 1, rng), "ooo ooo ooo ooo", "form:a01-000u", "trainset", "iam", "a01-000u-01")
+    )
+    samples += [Sample(line(0, 1, rng), "ooo ooo ooo ooo", "ced:few", "trainset", "unipen-text", "few")] * 2
+    samples += [Sample(line(0, 1, rng), "ooo ooo ooo ooo", "ced:w9", "trainset", "composed", "c")] * 5
+    return Corpus.from_samples(samples, "generation")
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return make_corpus()
+
+
+@pytest.fixture(scope="module")
+def task(corpus):
+    return WriterTask(corpus, batch_size=24, seed=0, config=CONFIG)
+
+
+def test_who_is_trained_on(corpus, task):
+    trained = {person(str(w)) for w in corpus.writers[task.training]}
+    held_out = {f"w{i}" for i in range(6)}
+    assert not trained & (held_out | {"few", "a01-000u"})
+    unseen = {str(p) for p in task.people[task.validation[task.unseen]]}
+    assert unseen == held_out
+    aside = {str(p) for p in task.people[task.validation]} - held_out
+    assert trained | aside | {"few"} == {f"w{i}" for i in range(6, 24)} | {"few"} and not trained & aside
+    assert "composed" not in set(corpus.sources[np.concatenate([task.training, task.validation])])
+    # Each label stands for one person, under whatever name.
+    assert len(set(zip(task.labels[task.training], task.people[task.training]))) == len(trained)
+    assert len(task.network.directions) == len(trained)
+
+
+def test_epochs_are_pure_and_nobody_crowds_out_the_others(corpus, task):
+    keys = task.batches(2)
+    assert [k.tolist() for k in task.batches(2)] == [k.tolist() for k in keys]
+    assert sorted(np.concatenate(keys)) == sorted(task.training)
+    many = np.array(["ced:w9"] * 200 + ["ced:w10"] * 10)
+    rng = np.random.default_rng(1)
+    pool = [
+        Sample(line(0, 1, rng), "o" * 12, str(w), "trainset", "iam", f"a-{i}") for i, w in enumerate(many)
+    ]
+    pool += [Sample(line(0, 1, rng), "o" * 12, f"ced:w{i % 2}", "testset", "iam", f"b-{i}") for i in range(8)]
+    uneven = WriterTask(Corpus.from_samples(pool, "generation"), batch_size=8, seed=0, config=CONFIG)
+    drawn = [np.concatenate(uneven.batches(epoch)) for epoch in range(10)]
+    mean = np.mean([(uneven.people[d] == "w9").sum() for d in drawn])
+    assert 34 < mean < 46
+    assert all((uneven.people[d] == "w10").sum() == 10 for d in drawn)
+
+
+def test_loss_is_additive_margin_softmax(task, monkeypatch):
+    key = task.batches(0)[0]
+    monkeypatch.setattr("strokesynth.training.writer_task.vary", lambda path, rng: path)
+    monkeypatch.setattr("strokesynth.training.writer_task.half_precision", lambda device: False)
+    network = task.network.eval()
+    total, lines = task.loss(network, key)
+    assert lines == len(key)
+    from strokesynth.training.writer_features import path_features
+    from strokesynth.training.writer_identity import stack
+
+    with torch.no_grad():
+        cosines = network(*stack([path_features(task._paths[int(i)]) for i in key])).double()
+    expected = 0.0
+    for row, owner in zip(cosines, task.labels[key]):
+        logits = [24.0 * (float(c) - (0.25 if j == owner else 0.0)) for j, c in enumerate(row)]
+        expected += np.log(np.sum(np.exp(logits))) - logits[owner]
+    assert float(total.detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_it_learns_hands_of_people_it_never_saw(corpus):
+    task = WriterTask(corpus, batch_size=24, seed=0, config=CONFIG)
+    before = task.validate(task.network.eval())
+    optimizer = torch.optim.Adam(task.network.parameters(), lr=3e-3)
+    torch.manual_seed(0)
+    for step in range(45):
+        keys = task.batches(step // 3)
+        total, lines = task.loss(task.network.train(), keys[step % 3])
+        optimizer.zero_grad()
+        (total / lines).backward()
+        optimizer.step()
+    after = task.validate(task.network.eval())
+    assert set(after) == set(task.figures)
+    assert after["valid_equal_error"] < before["valid_equal_error"] and after["valid_top1_of_1"] > 0.9
+    assert after["valid_own_cosine"] > 0.95 and after["valid_other_cosine"] < 0.2
+
+
+def test_a_run_leaves_a_judge(corpus, tmp_path):
+    task = WriterTask(corpus, batch_size=24, seed=0, config=CONFIG)
+    figures = train(task, tmp_path, TrainingOptions(minutes=1e-4, batch_size=24))
+    assert set(figures) == set(task.figures)
+    judge = WriterJudge.load(tmp_path / "weights.safetensors")
+    report = assess_real_lines(judge, corpus, references=(1, 3))
+    # 6 people are held out, each with one set of three lines from each of two sources, which alone make no pair.
+    assert set(report["verification"]) == {"all"}
+    assert [found["people"] for found in report["identification"]] == [6, 6]
+    assert report["verification"]["all"]["own_pairs"] == 6
+    assert report["variety"]["within"] >= 0
+    lines = [corpus.offsets(i) for i in range(3)]
+    vectors = judge.embed(lines)
+    assert vectors.shape == (3, 8)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    # Ink is normalised first, so that its size and place do not matter.
+    ink = Ink.from_offsets(lines[0])
+    moved = Ink.from_strokes([70.0 * stroke + [900.0, -40.0] for stroke in ink.strokes])
+    np.testing.assert_allclose(judge.embed([ink]), judge.embed([moved]), atol=0.02)
+
+
+def test_cutting():
+    path = np.arange(40, dtype=np.float32).reshape(10, 4)
+    rng = np.random.default_rng(0)
+    pieces = [cut(path, 4, rng) for _ in range(50)]
+    assert {len(p) for p in pieces} == {4} and {float(p[0, 0]) for p in pieces} == {4.0 * i for i in range(7)}
+    np.testing.assert_array_equal(cut(path, 99, rng), path)
+
+
+def test_bad_input(corpus, tmp_path, capsys):
+    with pytest.raises(ValueError, match="no source"):
+        WriterTask(corpus, batch_size=8, seed=0, repeats={"mars": 2.0})
+    with pytest.raises(ValueError, match="two or more of each"):
+        WriterTask(corpus, batch_size=8, seed=0, validation=["nowhere"])
+    file = tmp_path / "corpus.npz"
+    corpus.save(file)
+    reader = save_recognition(tmp_path / "reader.safetensors")
+    call = ["--task", "writer_verification", "--corpus", str(file), "--out", str(tmp_path / "run")]
+    assert train_main([*call, "--init", str(reader)]) != 0
+    assert "weights for writer_verification" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="expected writer_verification"):
+        WriterJudge.load(reader)
+
+
+def test_a_run_goes_on_from_weights(corpus, task):
+    again = WriterTask(corpus, batch_size=24, seed=1, start=task.network.network)
+    figures = [t.validate(t.network.eval()) for t in (task, again)]
+    assert figures[0] == pytest.approx(figures[1], abs=1e-6)
+    assert again.network.network is not task.network.network
