@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_networks import save_recognition
+from makers import save_recognition
 
 from strokesynth.cli import train_main
 from strokesynth.datasets import Sample
