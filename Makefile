@@ -18,9 +18,9 @@ lint: $(VENV)/.dev
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
-# The site, into site/. The variable silences an advertisement of the theme.
+# The site, into site/. With --quiet, warnings would not count for --strict. The variable silences an advertisement.
 docs: $(VENV)/.dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # The pictures in README and guides, written by the network as it is now.
 pictures: $(VENV)/.run

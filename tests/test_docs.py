@@ -307,6 +307,14 @@ def test_public_names_without_a_docstring_are_found(hooks, tmp_path):
     assert set(hooks.undocumented(room)) == missing
 
 
+def test_the_site_is_built_strictly():
+    recipe = subprocess.run(
+        ["make", "-n", "docs"], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    (command,) = re.findall(r"-m mkdocs (.*)", recipe)
+    assert shlex.split(command) == ["build", "--strict"]  # with --quiet, warnings do not count
+
+
 def test_the_reference_has_the_front_door_and_all_rooms(hooks):
     package = hooks.package()
     page = hooks.front_door(package)
