@@ -1,8 +1,14 @@
 """Drawings pass through the points, have their true size, and are the same in every format."""
 
 import io
+import json
 import re
+import subprocess
+import sys
+import tempfile
 import xml.etree.ElementTree as ET
+from pathlib import Path
+from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
@@ -13,6 +19,7 @@ from scipy.interpolate import CubicSpline
 from strokesynth.ink import Ink
 from strokesynth.ink.curves import beziers
 from strokesynth.ink.drawing import draw
+from strokesynth.ink.json_npz import to_json
 from strokesynth.ink.raster import to_pdf, to_png
 from strokesynth.ink.svg import decode, encode, to_svg
 
@@ -136,6 +143,56 @@ def test_svg_background_and_title():
     assert (rect.get("fill"), rect.get("width")) == ("#ffffee", "7")
     plain = ET.fromstring(to_svg(Ink.from_strokes([[[0, 0], [1, 1]]])))
     assert plain.find(f"{SVG}rect") is None and plain.find(f"{SVG}title") is None
+
+
+HOSTILE = [
+    "</title><script>alert(1)</script>",
+    "]]>&lt;&amp;&#0;<!-- --><![CDATA[ x ]]>",
+    "\"quotes\" 'and' <ink id='strokesynth-ink'>{}</ink>",
+    "tab\tand\nline Zoë \u4e2d \U0001f58b",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_title_breaks_out_of_its_element(text):
+    ink = Ink.from_strokes([[[0, 0], [1, 1]]], text)
+    root = ET.fromstring(encode(ink))
+    assert [element.tag.removeprefix(SVG) for element in root.iter()] == [
+        "svg",
+        "title",
+        "defs",
+        "metadata",
+        "g",
+        "path",
+    ]
+    assert root.find(f"{SVG}title").text == text
+    assert json.loads(root.find(f"{SVG}metadata").text)["text"] == text
+    assert decode(encode(ink)).text == text
+
+
+def test_svg_is_the_same_every_time():
+    ink = random_ink()
+    data = encode(ink, background="white")
+    assert encode(ink, background="white") == data
+    # In another process as well: nothing counts up, and no time of day is in it.
+    program = (
+        "import sys; from strokesynth import Ink; Ink.load(sys.argv[1]).save(sys.argv[2], background='white')"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, name) for name in ("a.svg", "b.svg")]
+        files[0].write_bytes(data)
+        subprocess.run([sys.executable, "-c", program, *files], check=True, cwd=Path(__file__).parents[1])
+        assert files[1].read_bytes() == data
+
+
+def test_svg_with_the_layout_of_earlier_versions_is_read():
+    ink = random_ink()
+    json_text = to_json(ink).decode()
+    earlier = (
+        '<svg xmlns="http://www.w3.org/2000/svg" version="1.1" width="9mm" height="9mm" viewBox="0 0 9 9">'
+        f'<title>abc</title><metadata id="strokesynth-ink">{escape(json_text)}</metadata><g fill="none"/></svg>'
+    )
+    assert to_json(decode(earlier.encode())) == json_text.encode()
 
 
 def test_jupyter_shows_svg():

@@ -4,6 +4,7 @@ import io
 import re
 import xml.etree.ElementTree as ET
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,6 +56,31 @@ def test_svg_is_of_true_size_with_layers(pages):
         assert layer.get(f"{INKSCAPE}groupmode") == "layer" and layer.get("id") == name
         assert layer.get(f"{INKSCAPE}label") == label and layer.get("fill") == "none"
     assert not root.findall(f"{SVG}path") and not root.findall(f"{SVG}rect")
+
+
+def test_svg_has_nothing_that_a_plotter_would_draw_beside_its_layers(pages):
+    """Layers get their numbers in vpype by their labels, and takes the size from width and height."""
+    root = ET.fromstring(to_svg(pages["ruled"][0].draw(), declare=True))
+    assert [element.tag.removeprefix(SVG) for element in root] == ["title", "defs", "g", "g"]
+    assert not list(root.find(f"{SVG}defs"))
+    drawn = {element.tag.removeprefix(SVG) for layer in root.findall(f"{SVG}g") for element in layer}
+    assert drawn == {"path"}
+    sheet = pages["ruled"][0]
+    assert len(root.findall(f".//{SVG}path")) == len(sheet.strokes) + len(sheet.paper.rules()) + len(
+        sheet.paper.margin_rule(1)
+    )
+
+
+def test_svg_of_a_sheet_holds_any_text(pages):
+    drawing = replace(pages["blank"][0].draw(), title="</title><g/>]]>&\x00\ud800 Zoë")
+    root = ET.fromstring(to_svg(drawing).encode())
+    assert root.find(f"{SVG}title").text == "</title><g/>]]>&\ufffd\ufffd Zoë"
+    assert len(root.findall(f"{SVG}g")) == 1
+
+
+def test_svg_is_the_same_every_time(pages):
+    drawing = pages["ruled"][0].draw(background="white")
+    assert to_svg(drawing) == to_svg(drawing)
 
 
 def test_svg_has_an_open_path_for_each_stroke_in_order(pages):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,15 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strokesynth._checks import positive
-from strokesynth._xml import writable
 from strokesynth.ink.curves import beziers
 from strokesynth.ink.drawing import hex_color
 from strokesynth.ink.raster import MAX_PIXELS, MM_PER_INCH, path
-from strokesynth.ink.svg import NAMESPACE, path_data
+from strokesynth.ink.svg import DECLARATION, add_paths, document, pen
 from strokesynth.page.layout import PlacedLine
 from strokesynth.page.paper import Paper
-
-INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
 
 
 @dataclass(frozen=True)
@@ -98,34 +94,21 @@ def to_svg(drawing: SheetDrawing, *, declare: bool = False) -> str:
 
     The layers are as Inkscape has them; vpype takes their numbers. `declare` puts the XML declaration before it.
     """
-    width, height = (f"{size:g}" for size in (drawing.width, drawing.height))
-    root = ET.Element(
-        "svg",
-        {
-            "xmlns": NAMESPACE,
-            "xmlns:inkscape": INKSCAPE,
-            "version": "1.1",
-            "width": f"{width}mm",
-            "height": f"{height}mm",
-            "viewBox": f"0 0 {width} {height}",
-        },
-    )
-    ET.SubElement(root, "title").text = writable(drawing.title)
+    from svgwrite.extensions import Inkscape
+
     look = drawing.look
-    if look.background is not None:
-        ET.SubElement(root, "rect", width=width, height=height, fill=look.background)
+    svg = document(f"{drawing.width:g}", f"{drawing.height:g}", drawing.title, look.background)
+    inkscape = Inkscape(svg)
     if drawing.rules:
-        layer = _layer(root, 2, "rules", {"stroke-width": f"{look.rule_width_mm:g}"})
+        width = f"{look.rule_width_mm:g}"
+        layer = svg.add(inkscape.layer("2 rules", id="layer2", fill="none", stroke_width=width))
         for color, lines in drawing.rules:
             for line in lines:
                 (x0, y0), (x1, y1) = line.round(3)
-                ET.SubElement(layer, "path", d=f"M{x0:g} {y0:g}L{x1:g} {y1:g}", stroke=color)
-    pen = {"stroke": look.color, "stroke-width": f"{look.stroke_width_mm:g}"}
-    layer = _layer(root, 1, "writing", {**pen, "stroke-linecap": "round", "stroke-linejoin": "round"})
-    for curves in drawing.curves:
-        ET.SubElement(layer, "path", d=path_data(curves))
-    declaration = '<?xml version="1.0" encoding="UTF-8"?>\n' if declare else ""
-    return f"{declaration}{ET.tostring(root, encoding='unicode')}\n"
+                layer.add(svg.path(f"M{x0:g} {y0:g}L{x1:g} {y1:g}", stroke=color))
+    layer = inkscape.layer("1 writing", id="layer1", **pen(look.color, f"{look.stroke_width_mm:g}"))
+    svg.add(add_paths(layer, drawing.curves))
+    return f"{DECLARATION if declare else ''}{svg.tostring()}\n"
 
 
 def to_png(drawing: SheetDrawing, dpi: float = 300.0) -> bytes:
@@ -161,8 +144,3 @@ def to_png(drawing: SheetDrawing, dpi: float = 300.0) -> bytes:
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
-
-
-def _layer(root: ET.Element, number: int, name: str, look: dict[str, str]) -> ET.Element:
-    label = {"inkscape:groupmode": "layer", "inkscape:label": f"{number} {name}", "id": f"layer{number}"}
-    return ET.SubElement(root, "g", {**label, "fill": "none", **look})
