@@ -4,17 +4,27 @@ import numpy as np
 import pytest
 import torch
 
-from strokesynth.nn.style_encoder import FEATURES, References, StyleConfig, StyleEncoder, point_features
-from strokesynth.nn.styled import StyledConfig, StyledNetwork, StyleVectors, draw_from, mean_of
+from strokesynth.nn.style_encoder import (
+    FEATURES,
+    References,
+    StyleConfig,
+    StyleEncoder,
+    StyleVectors,
+    draw_from,
+    mean_of,
+    point_features,
+)
+from strokesynth.nn.styled import StyledConfig, StyledNetwork
 from strokesynth.nn.synthesis import SynthesisConfig, SynthesisNetwork
 
 PEN = SynthesisConfig(hidden_size=12, components=3, window_components=4, alphabet_size=9)
 STYLE = StyleConfig(hand_size=5, character_size=6, channels=8, heads=2)
+STYLED = StyledConfig(PEN, STYLE)
 
 
 def styled(seed=0):
     torch.manual_seed(seed)
-    network = StyledNetwork(StyledConfig(PEN, STYLE))
+    network = StyledNetwork(STYLED)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.3)
@@ -48,7 +58,7 @@ def test_a_style_folds_into_an_ordinary_network():
 
 def test_a_network_without_styles_is_where_training_starts():
     torch.manual_seed(1)
-    plain, network = SynthesisNetwork(PEN).eval(), StyledNetwork(StyledConfig(PEN, STYLE)).eval()
+    plain, network = SynthesisNetwork(PEN).eval(), StyledNetwork(STYLED).eval()
     plain.offset_mean.copy_(torch.tensor([0.1, -0.2]))
     network.start_from(plain)
     style = StyleVectors(torch.randn(5), torch.randn(9, 6))
@@ -149,3 +159,32 @@ def test_means_follow_what_writers_have():
 def test_bad_architectures_are_refused(values):
     with pytest.raises(ValueError, match="StyleConfig|multiple"):
         StyleConfig(**values)
+
+
+def test_a_prior_has_the_mean_and_the_spread_of_the_styles():
+    rng = np.random.default_rng(6)
+    network = styled()
+    assert not network.prior.fitted
+    latent = rng.normal(size=(300, 4))
+    values = torch.from_numpy(latent @ rng.normal(size=(4, 5 + 54)) + 3).float()
+    styles = network.prior.split(values)
+    assert torch.equal(network.prior.join(styles), values)
+    network.prior.fit(styles)
+    drawn = network.prior.join(network.prior(torch.randn(20_000, STYLED.prior_rank)))
+    exact = np.cov(values.numpy().T, bias=True)
+    assert np.abs(np.cov(drawn.numpy().T) - exact).max() < 0.05 * np.abs(exact).max()
+    assert np.abs(drawn.mean(0).numpy() - values.numpy().mean(0)).max() < 0.1
+    with pytest.raises(ValueError, match="at least two writers, got 1"):
+        network.prior.fit(StyleVectors(styles.hand[:1], styles.characters[:1]))
+
+
+def test_writers_weigh_in_the_prior_as_they_are_told_to():
+    network = styled()
+    values = torch.randn(30, 59)
+    twice = torch.cat([values, values[:10]])
+    weights = torch.cat([torch.full((10,), 2.0), torch.ones(20)])
+    network.prior.fit(network.prior.split(twice))
+    mean, spread = network.prior.mean.clone(), network.prior.basis.T @ network.prior.basis
+    network.prior.fit(network.prior.split(values), weights)
+    torch.testing.assert_close(network.prior.mean, mean, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(network.prior.basis.T @ network.prior.basis, spread, atol=1e-4, rtol=1e-3)

@@ -137,6 +137,25 @@ class Posterior(NamedTuple):
     seen: Tensor  # (B, A) instances of each character
 
 
+class StyleVectors(NamedTuple):
+    """B styles as the network uses them: hand (B, Z), characters (B, A, S)."""
+
+    hand: Tensor
+    characters: Tensor
+
+
+def mean_of(posterior: Posterior) -> StyleVectors:
+    """The most likely styles."""
+    return StyleVectors(posterior.hand, posterior.characters)
+
+
+def draw_from(posterior: Posterior) -> StyleVectors:
+    """Styles drawn from the posterior with torch's random numbers, differentiably (Kingma and Welling 2013, eq 4)."""
+    hand = posterior.hand + torch.randn_like(posterior.hand) * (0.5 * posterior.hand_log_variance).exp()
+    spread = (0.5 * posterior.characters_log_variance).exp()
+    return StyleVectors(hand, posterior.characters + torch.randn_like(spread) * spread)
+
+
 class _Attention(nn.Module):
     """A transformer layer (Vaswani et al. 2017, arXiv:1706.03762), normalised before each part: (B, N, C) → the same.
 

@@ -9,46 +9,33 @@ the speed of any other (`fold`).
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from strokesynth.nn.mixture import output_size
-from strokesynth.nn.style_encoder import Posterior, StyleConfig, StyleEncoder
+from strokesynth.nn.style_encoder import StyleConfig, StyleEncoder, StyleVectors
+from strokesynth.nn.style_prior import StylePrior
 from strokesynth.nn.synthesis import SynthesisConfig, SynthesisNetwork, SynthesisState
 
 
 @dataclass(frozen=True)
 class StyledConfig:
-    """Architecture of the styled synthesis network: of the pen network, whose alphabet it is, and of the encoder."""
+    """Architecture of the styled synthesis network: of the pen network, whose alphabet it is, and of the encoder.
+
+    prior_rank: principal components of the prior over styles.
+    """
 
     pen: SynthesisConfig = field(default_factory=SynthesisConfig)
     style: StyleConfig = field(default_factory=StyleConfig)
+    prior_rank: int = 48
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> StyledConfig:
         """From plain values, as `dataclasses.asdict` gives them."""
-        return cls(SynthesisConfig(**values.get("pen", {})), StyleConfig(**values.get("style", {})))
-
-
-class StyleVectors(NamedTuple):
-    """B styles as the network uses them: hand (B, Z), characters (B, A, S)."""
-
-    hand: Tensor
-    characters: Tensor
-
-
-def mean_of(posterior: Posterior) -> StyleVectors:
-    """The most likely styles."""
-    return StyleVectors(posterior.hand, posterior.characters)
-
-
-def draw_from(posterior: Posterior) -> StyleVectors:
-    """Styles drawn from the posterior with torch's random numbers, differentiably (Kingma and Welling 2013, eq 4)."""
-    hand = posterior.hand + torch.randn_like(posterior.hand) * (0.5 * posterior.hand_log_variance).exp()
-    spread = (0.5 * posterior.characters_log_variance).exp()
-    return StyleVectors(hand, posterior.characters + torch.randn_like(spread) * spread)
+        pen, style = SynthesisConfig(**values.get("pen", {})), StyleConfig(**values.get("style", {}))
+        return cls(pen, style, values.get("prior_rank", cls.prior_rank))
 
 
 class StyledNetwork(nn.Module):
@@ -63,6 +50,7 @@ class StyledNetwork(nn.Module):
         wide = SynthesisConfig(**{**asdict(pen), "alphabet_size": pen.alphabet_size + style.character_size})
         self.pen = SynthesisNetwork(wide)
         self.encoder = StyleEncoder(style, pen.alphabet_size)
+        self.prior = StylePrior(style.hand_size, pen.alphabet_size, style.character_size, config.prior_rank)
         sizes = (*(4 * pen.hidden_size,) * 3, output_size(pen.components))
         self.hand = nn.ModuleList(nn.Linear(style.hand_size, size, bias=False) for size in sizes)
         # Without a style at the start: what the pen network has learned before stays as it is.

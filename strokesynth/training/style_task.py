@@ -20,8 +20,8 @@ from strokesynth.datasets.persons import person
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs
 from strokesynth.nn.sampling import sample_lines, start_point, with_terminal
-from strokesynth.nn.style_encoder import Posterior, References
-from strokesynth.nn.styled import StyledConfig, StyledNetwork, draw_from, mean_of
+from strokesynth.nn.style_encoder import Posterior, References, StyleVectors, draw_from, mean_of
+from strokesynth.nn.styled import StyledConfig, StyledNetwork
 from strokesynth.nn.weights import save_weights
 from strokesynth.training.batching import batches, collate
 from strokesynth.training.loop import Group
@@ -34,7 +34,7 @@ COMPOSED = ("composed",)
 _COUNTS, _CHANCES = (1, 2, 3, 4, 6, 8), (0.3, 0.22, 0.2, 0.13, 0.1, 0.05)  # reference lines of a target
 _NO_REFERENCE = 0.12  # share of targets without any
 _FEWER_CHARACTERS = 0.3  # of the characters of the references up to this share is left out
-_SHEARED = 0.5  # share of targets that are sheared and stretched, together with their references
+_SHEARED = 0.25  # share of targets that are sheared and stretched, together with their references
 _SHEAR, _STRETCH = (
     0.3,
     0.25,
@@ -45,6 +45,7 @@ _FREE = 1.0  # nats of each number of a style that cost nothing
 _CONTRAST = 0.05  # weight of the contrast, in nats for each point of a line
 _TEMPERATURE = 0.1
 
+_PRIOR_LINES = 8  # of a writer whose style the prior is fitted to
 _SAMPLES = 8  # writers in the picture
 _SAMPLE_TEXT = "The quick brown fox jumps over a lazy dog"
 
@@ -127,8 +128,8 @@ class StyledHandwritingTask:
             return [Group(list(styled.encoder.parameters()), 1.0)]
         return [
             Group(list(styled.pen.parameters()), 1.0),
-            Group(list(styled.hand.parameters()), 1.0),
-            Group(list(styled.encoder.parameters()), 2.5),
+            Group(list(styled.hand.parameters()), 0.5),
+            Group(list(styled.encoder.parameters()), 0.3),
         ]
 
     def batches(self, epoch: int) -> list[Ints]:
@@ -204,8 +205,25 @@ class StyledHandwritingTask:
         plots.plot_lines(inks, titles).savefig(folder / f"samples-{step:06d}.png", dpi=80)
 
     def save(self, network: nn.Module, path: Path, note: str) -> None:
-        """Write the weights file."""
+        """Write the weights file, with a prior fitted to the styles of the training writers."""
+        self.fit_prior(cast(StyledNetwork, network))
         save_weights(path, cast(StyledNetwork, network), self.name, self.alphabet, note)
+
+    @torch.no_grad()
+    def fit_prior(self, network: StyledNetwork) -> None:
+        """Fit the prior over styles to the training writers, each known by at most `_PRIOR_LINES` running lines."""
+        trained = set(self.persons[self.training].tolist())
+        rng = np.random.default_rng(self.seed)
+        people = [rng.permutation(lines)[:_PRIOR_LINES] for who, lines in self.lines_of.items() if who in trained]
+        parts, lines = [], []
+        for start in range(0, len(people), self.batch_size):
+            some = [own.tolist() for own in people[start : start + self.batch_size]]
+            made, sets, _ = self._encode(network, some, [None] * len(some), None)
+            parts.append(mean_of(made(sets)))
+            lines += [len(own) for own in some]
+        count = torch.tensor(lines, dtype=torch.float64)
+        styles = StyleVectors(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
+        network.prior.fit(styles, count / (count + 2.0))
 
     # --- references --------------------------------------------------------------------------------------
 
