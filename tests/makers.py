@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,12 @@ from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.evaluation.synthesis import Options
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
+from strokesynth.nn.style_encoder import StyleConfig, StyleVectors
+from strokesynth.nn.styled import StyledConfig, StyledNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 from strokesynth.nn.weights import save_weights
 from strokesynth.recognition.features import FEATURES
+from strokesynth.recognition.recognizer import Recognizer, load_recognizer
 
 
 def synthesis_network(advance=0.3):
@@ -217,3 +222,34 @@ def zigzag_corpus() -> Corpus:
         split = "testset_v" if number < 4 else "trainset"
         samples.append(Sample(Ink.from_strokes([stroke]), text, "w", split, "iam", str(number)))
     return Corpus.from_samples(samples, "generation")
+
+
+def styled_network() -> StyledNetwork:
+    """A styled network with a prior, untrained, in which styles make a difference."""
+    torch.manual_seed(0)
+    style = StyleConfig(hand_size=5, character_size=6, channels=8, heads=2)
+    network = StyledNetwork(StyledConfig(SynthesisConfig(16, 4, 3, Alphabet().size), style, 4)).eval()
+    network.pen.load_state_dict(
+        {
+            **network.pen.state_dict(),
+            "offset_mean": torch.tensor([0.15, 0.0]),
+            "offset_std": torch.tensor([0.2, 0.1]),
+        }
+    )
+    with torch.no_grad():
+        network.pen.first.b_p[6:] = np.log(0.3)
+        network.pen.output.bias[1:] *= 0.1
+        for parameter in network.hand.parameters():
+            parameter.normal_(0, 0.05)
+        for weight, columns in network._style_columns():
+            weight[:, columns].normal_(0, 0.05)
+    styles = StyleVectors(torch.randn(20, 5), torch.randn(20, Alphabet().size, 6))
+    network.prior.fit(styles)
+    return network
+
+
+@functools.cache
+def recognizer() -> Recognizer:
+    """A reader with untrained weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_recognizer(save_recognition(Path(folder) / "reader.safetensors"))

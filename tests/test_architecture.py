@@ -24,7 +24,7 @@ MAP = {
     "page": {"ground", "ink"},
     "datasets": {"ground", "ink"},
     "recognition": {"ground", "ink", "nn"},
-    "synthesis": {"ground", "ink", "nn", "page", "recognition"},
+    "synthesis": {"ground", "ink", "nn", "page", "recognition", "datasets"},
     "training": {"ground", "ink", "nn", "plots", "datasets", "recognition"},
     "evaluation": {"ground", "ink", "plots", "datasets", "recognition", "synthesis", "training"},
     "front door": {"ground", "ink", "page", "recognition", "synthesis"},

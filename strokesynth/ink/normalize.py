@@ -10,6 +10,7 @@ densest.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,9 @@ _MARKS = {
     ";": (0.35, 0.2, 1.0), "'": (1.4, 0.1, 0.4), "`": (1.4, 0.2, 0.4), '"': (1.4, 0.35, 0.4),
     "*": (1.1, 0.7, 0.7), "^": (1.3, 0.6, 0.45), "<": (0.6, 0.7, 0.9), ">": (0.6, 0.7, 0.9),
 }  # fmt: skip
+
+FREEDOM = 0.12
+"""How far the logarithm of a line's x-height may be from that of its writer's other lines."""
 
 _NO_EXTENT = "the ink has no extent (all its points are equal), expected writing, or x_height to be given"
 
@@ -125,6 +129,36 @@ def normalize(
     strokes = resample(split(baseline.level(points), lengths), sagitta=sagitta, smoothing=smoothing)
     left = np.array([min(float(stroke[:, 0].min()) for stroke in strokes), 0.0], dtype=np.float32)
     return Ink.from_strokes([stroke - left for stroke in strokes], text=ink.text)
+
+
+def normalize_together(inks: Sequence[Ink], texts: Sequence[str | None]) -> list[Ink]:
+    """Normalise lines of one writer, which share an x-height: that of a single short line is uncertain.
+
+    A line keeps a tenth of freedom around the median of all, each weighing as much as it has characters.
+    Raises ValueError as `normalize`, naming the line by its index.
+    """
+    baselines: list[Baseline] = []
+    for i, (ink, text) in enumerate(zip(inks, texts, strict=True)):
+        try:
+            baselines.append(estimate_baseline(ink, text))
+        except ValueError as error:
+            raise ValueError(f"line {i}: {error}") from None
+    own = np.log([baseline.x_height for baseline in baselines])
+    near = pooled(own, [len(text or "") + 1 for text in texts])
+    result = []
+    for ink, text, baseline, before, after in zip(inks, texts, baselines, own, near, strict=True):
+        if before != after:
+            baseline = estimate_baseline(ink, text, x_height=float(np.exp(after)))
+        result.append(normalize(Ink.from_strokes(ink.strokes, text), baseline=baseline))
+    return result
+
+
+def pooled(log_heights: Floats, weights: Sequence[float]) -> Floats:
+    """Logarithms of x-heights (n,), each drawn to within `FREEDOM` of their weighted median."""
+    order = np.argsort(log_heights, kind="stable")
+    total = np.cumsum(np.asarray(weights, np.float64)[order])
+    usual = log_heights[order[np.searchsorted(total, total[-1] / 2)]]
+    return np.clip(log_heights, usual - FREEDOM, usual + FREEDOM)
 
 
 def _clean(ink: Ink) -> tuple[Floats, Ints, float]:

@@ -8,6 +8,7 @@ the speed of any other (`fold`).
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -78,6 +79,15 @@ class StyledNetwork(nn.Module):
     def offset_std(self) -> Tensor:
         """Standard deviation of the training offsets (2,)."""
         return self.pen.offset_std
+
+    @property
+    def style_space(self) -> str:
+        """Which styles the network understands: a digest of the weights that make and use them, as float16."""
+        digest = hashlib.sha256()
+        for part in (self.encoder, self.hand):
+            for value in part.state_dict().values():
+                digest.update(value.detach().cpu().half().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def rows(self, codes: Tensor, lengths: Tensor, style: StyleVectors) -> Tensor:
         """Codes (B, U) in B styles → styled rows of the text (B, U, A + S); zero from `lengths` (B,) on."""

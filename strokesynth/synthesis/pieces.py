@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from strokesynth.ink import Ink
 from strokesynth.nn.sampling import SampledLine
 from strokesynth.synthesis.accents import draw_marks
+from strokesynth.synthesis.measures import measure
 from strokesynth.synthesis.spelling import Spelling
-from strokesynth.synthesis.style import measure
 
 PIECE_LENGTH = 60
 """Characters written in one go, about; longer lines than people's are put together from pieces."""

@@ -214,7 +214,9 @@ class StyledHandwritingTask:
         """Fit the prior over styles to the training writers, each known by at most `_PRIOR_LINES` running lines."""
         trained = set(self.persons[self.training].tolist())
         rng = np.random.default_rng(self.seed)
-        people = [rng.permutation(lines)[:_PRIOR_LINES] for who, lines in self.lines_of.items() if who in trained]
+        people = [
+            rng.permutation(lines)[:_PRIOR_LINES] for who, lines in self.lines_of.items() if who in trained
+        ]
         parts, lines = [], []
         for start in range(0, len(people), self.batch_size):
             some = [own.tolist() for own in people[start : start + self.batch_size]]
