@@ -13,6 +13,7 @@ from strokesynth.datasets.corpus import Corpus
 from strokesynth.synthesis import imitation
 from strokesynth.synthesis.imitation import imitate
 from strokesynth.synthesis.posterior import StylePosterior
+from strokesynth.synthesis.projection import Lines
 from strokesynth.synthesis.style import Style, draw_prior
 
 NETWORK = styled_network()
@@ -200,3 +201,23 @@ def test_shapes_and_numbers_are_checked():
         StylePosterior("x", good.hand * np.inf, good.characters, good.hand_spread, good.characters_spread)
     with pytest.raises(ValueError, match="read-only"):
         good.hand[0] = 1
+
+
+def test_projection_makes_the_ink_more_likely_and_what_is_held_back_no_less():
+    truth = Style("t", posterior=posterior(7))
+    lines = [wave(9, seed=seed) for seed in range(4)]
+    start = Style.from_ink(lines, force=True, strength=1.0)
+    found = start.project(lines, force=True, seconds=4.0)
+    prepared = imitation.prepare(lines, None, NETWORK, force=True)
+    held = Lines(NETWORK, [prepared[3][0]], ["n" * 9])
+    rest = Lines(NETWORK, [line for line, _ in prepared[:3]], ["n" * 9] * 3)
+    with torch.no_grad():
+        for some in (held, rest):
+            assert some.nats(found.vectors(NETWORK)).sum() <= some.nats(start.vectors(NETWORK)).sum()
+        assert rest.nats(found.vectors(NETWORK)).sum() < rest.nats(start.vectors(NETWORK)).sum() - 1.0
+        one = Lines(NETWORK, [prepared[1][0]], ["n" * 9]).nats(truth.vectors(NETWORK))
+        together = rest.nats(truth.vectors(NETWORK))
+    torch.testing.assert_close(one[0], together[1], rtol=1e-4, atol=1e-3)
+    for seconds in (0, -1, float("nan"), "1"):
+        with pytest.raises(ValueError, match="seconds is .*expected a finite number above 0"):
+            start.project(lines, force=True, seconds=seconds)

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
@@ -37,6 +38,37 @@ def imitate(
 
     See `Style.from_ink` for the arguments; normalized: the ink is that of a corpus, use it as it is.
     """
+    prepared = prepare(inks, texts, network, recognizer, force=force, normalized=normalized)
+    alphabet = Alphabet()
+    references = [(line.to_offsets(), owner, alphabet.encode(line.text or "")) for line, owner in prepared]
+    with torch.no_grad():
+        given = References.of(references).to(network.offset_mean.device)
+        everything = [torch.arange(len(given.codes), device=given.codes.device)]
+        posterior = network.encoder.styles(*network.encoder.instances(given), given, everything)
+    arrays = (
+        posterior.hand,
+        posterior.characters,
+        (0.5 * posterior.hand_log_variance).exp(),
+        (0.5 * posterior.characters_log_variance).exp(),
+    )
+    numbers = StylePosterior(network.style_space, *(part[0].cpu().numpy() for part in arrays))
+    best, _ = max(prepared, key=lambda pair: len(set(pair[0].text or "")))
+    return numbers, best
+
+
+def prepare(
+    inks: Sequence[Ink],
+    texts: Sequence[str] | None,
+    network: StyledNetwork,
+    recognizer: Recognizer | None = None,
+    *,
+    force: bool = False,
+    normalized: bool = False,
+) -> list[tuple[Ink, NDArray[np.int64]]]:
+    """Each line normalised, with its text in base letters, and the character that each of its points belongs to (n,).
+
+    The arguments are those of `imitate`. Raises ValueError as `Style.from_ink`.
+    """
     if not inks:
         raise ValueError("a style is made from at least one line of ink, and there is none")
     if len(inks) > MOST_LINES:
@@ -50,7 +82,7 @@ def imitate(
     said = _texts(inks, texts, reader, network.config.pen.alphabet_size)
     lines = list(inks) if normalized else normalize_together(inks, said)
     aligned = reader.align(lines, said, normalized=True)
-    references = []
+    result = []
     for i, (line, text, found) in enumerate(zip(lines, said, aligned, strict=True)):
         if found is None:
             raise ValueError(f"line {i} is too short for its text {text!r}")
@@ -60,21 +92,8 @@ def imitate(
                 f"line {i} does not seem to say {text!r}: it reads {str(reading)!r}. "
                 "If it does say that, give force=True"
             )
-        owner = np.concatenate(found.characters)
-        references.append((line.to_offsets(), owner, reader.alphabet.encode(text)))
-    with torch.no_grad():
-        given = References.of(references).to(network.offset_mean.device)
-        everything = [torch.arange(len(given.codes), device=given.codes.device)]
-        posterior = network.encoder.styles(*network.encoder.instances(given), given, everything)
-    arrays = (
-        posterior.hand,
-        posterior.characters,
-        (0.5 * posterior.hand_log_variance).exp(),
-        (0.5 * posterior.characters_log_variance).exp(),
-    )
-    numbers = StylePosterior(network.style_space, *(part[0].cpu().numpy() for part in arrays))
-    best = max(range(len(lines)), key=lambda i: len(set(said[i])))
-    return numbers, Ink(lines[best].strokes, said[best])
+        result.append((Ink(line.strokes, text), np.concatenate(found.characters)))
+    return result
 
 
 def _texts(inks: Sequence[Ink], texts: Sequence[str] | None, reader: Recognizer, size: int) -> list[str]:

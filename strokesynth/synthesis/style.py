@@ -235,6 +235,41 @@ class Style:
         parts = [mean(hands if part.startswith("hand") else shapes, part) for part in PARTS]
         return cls(name, posterior=StylePosterior(spaces.pop(), *parts))
 
+    def project(
+        self,
+        inks: Ink | Sequence[Ink],
+        texts: str | Sequence[str] | None = None,
+        *,
+        seconds: float = 30.0,
+        force: bool = False,
+        network: StyledNetwork | None = None,
+        recognizer: Recognizer | None = None,
+        progress: bool = False,
+    ) -> Style:
+        """The style near this one that makes the given ink most likely: gradient steps on its numbers alone.
+
+        Of three lines or more some are held back, and what is returned is no worse on these than this style is.
+        seconds: the most that it takes. Other arguments as for `from_ink`.
+        """
+        from strokesynth.synthesis.imitation import prepare
+        from strokesynth.synthesis.projection import project
+
+        lines = [inks] if isinstance(inks, Ink) else list(inks)
+        given = [texts] if isinstance(texts, str) else texts
+        network = packaged_network() if network is None else network
+        prepared = prepare(lines, given, network, recognizer, force=force)
+        said = [line.text or "" for line, _ in prepared]
+        found = project(
+            self.numbers(network),
+            self.strength,
+            [line for line, _ in prepared],
+            said,
+            network,
+            seconds=seconds,
+            progress=progress,
+        )
+        return replace(self, posterior=found, strength=1.0)
+
     # --- files -------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
