@@ -38,7 +38,7 @@ LINES = (
     "He will say more about the man who has this",
     "The one that you could not have had for less",
 )
-"""What is written to be compared. Their `WORDS` are also common in whatever people wrote."""
+"""Lines that are written to be compared. Their `WORDS` are also common in whatever people wrote."""
 
 WORDS = frozenset(
     """the and was with that have had his for from which were not this are been they you him their would there

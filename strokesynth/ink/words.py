@@ -31,11 +31,11 @@ class Word(NamedTuple):
 
     @property
     def width(self) -> float:
-        """From the left edge to the right."""
+        """The distance from the left edge to the right one, in x-heights."""
         return float(self.points[:, 0].max())
 
     def transform(self, matrix: NDArray[np.float64], rise: float = 0.0) -> Word:
-        """Under a linear map (2, 2), then `rise` higher; the left edge stays x = 0."""
+        """The word under a linear map (2, 2) and then moved up by `rise`; the left edge stays x = 0."""
         points = self.points @ matrix.T - (0.0, rise)
         points[:, 0] -= points[:, 0].min()
         return self._replace(points=points)
@@ -68,10 +68,10 @@ def split_words(ink: Ink) -> list[Word]:
     words: list[Word] = []
     edge = np.nan
     for (start, end), first, last in zip(spans, cuts[:-1], cuts[1:], strict=True):
-        own = np.sort(order[first:last])  # in writing order
-        points = np.concatenate([ink.strokes[i] for i in own]).astype(np.float64)
-        characters = np.concatenate([ink.characters[i] for i in own]).clip(start, end - 1) - start
-        lengths = np.array([len(ink.strokes[i]) for i in own])
+        members = np.sort(order[first:last])  # in writing order
+        points = np.concatenate([ink.strokes[i] for i in members]).astype(np.float64)
+        characters = np.concatenate([ink.characters[i] for i in members]).clip(start, end - 1) - start
+        lengths = np.array([len(ink.strokes[i]) for i in members])
         low, high = points[:, 0].min(), points[:, 0].max()
         points[:, 0] -= low
         text, gap = ink.text[start:end], low - edge
@@ -91,7 +91,7 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def best_cuts(left: NDArray[np.float64], right: NDArray[np.float64], votes: NDArray[np.float64]) -> list[int]:
-    """Where to cut S strokes into W runs, some perhaps empty: W + 1 places from 0 to S.
+    """The best cuts of S strokes into W runs, some perhaps empty: W + 1 places from 0 to S.
 
     left, right (S,): edges of the strokes; votes (S, W): points of each that belong to each word. The score of a
     cut is the sum of its blanks (each up to `_GAP_CAP`) less `_DISSENT` for every point in another word's run.
@@ -100,7 +100,7 @@ def best_cuts(left: NDArray[np.float64], right: NDArray[np.float64], votes: NDAr
     blank = np.zeros(strokes + 1)
     blank[1:-1] = np.minimum.accumulate(left[::-1])[::-1][1:] - np.maximum.accumulate(right)[:-1]
     blank = np.minimum(blank, _GAP_CAP)
-    # dissent[w, i]: of the first i strokes, if they were all of word w
+    # dissent[w, i] is the penalty of the first i strokes if all of them were in word w.
     dissent = np.zeros((words, strokes + 1))
     dissent[:, 1:] = _DISSENT * np.cumsum(votes.sum(1, keepdims=True) - votes, axis=0).T
     score = -dissent[0]  # of the first i strokes as the words so far

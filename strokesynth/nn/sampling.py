@@ -81,7 +81,7 @@ class NoiseStreams:
         return self._block[:, at]
 
     def block(self, lines: Iterable[int]) -> NDArray[np.float32]:
-        """Those of the next steps of these lines: (B, steps, 4), zeros for the others."""
+        """The random numbers of the next steps of these lines, (B, steps, 4), with zeros for the other lines."""
         numbers = np.zeros((len(self._generators), _BLOCK, 4), np.float32)
         for line in lines:
             self._generators[line].random(out=numbers[line], dtype=np.float32)
@@ -105,7 +105,7 @@ def _one_thread() -> Iterator[None]:
 
 
 class _Order(NamedTuple):
-    """What is to be written: B lines."""
+    """B lines that are to be written."""
 
     texts: list[NDArray[np.int64]]  # codes, those of the style first and the end mark last
     before: int  # characters of the style
@@ -116,7 +116,7 @@ class _Order(NamedTuple):
 
 
 class _Written(NamedTuple):
-    """What has been written of one line."""
+    """The part of one line that has been written."""
 
     offsets: NDArray[np.float32]  # (n, 3)
     phi: NDArray[np.float32]  # (n, U) the window's weights, style and padding included

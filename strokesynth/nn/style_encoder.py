@@ -78,7 +78,7 @@ class References(NamedTuple):
     def of(
         cls, lines: Sequence[tuple[NDArray[np.float32], NDArray[np.integer], NDArray[np.int64]]]
     ) -> References:
-        """From lines of (offsets (n, 3) in x-heights, character index of each point (n,) or -1, codes of the text)."""
+        """Collect lines: (offsets (n, 3) in x-heights, character index of each point (n,) or -1, codes of text)."""
         points, instances, codes, rows = [], [], [], []
         count = 0
         for row, (offsets, characters, text) in enumerate(lines):

@@ -28,7 +28,7 @@ class StyledConfig:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> StyledConfig:
-        """From plain values, as `dataclasses.asdict` gives them."""
+        """The configuration made of plain values, as `dataclasses.asdict` gives them."""
         return cls(SynthesisConfig(**values.get("pen", {})), StyleConfig(**values.get("style", {})))
 
 
@@ -99,7 +99,7 @@ class StyledNetwork(nn.Module):
         return rows * (torch.arange(codes.shape[1], device=codes.device) < lengths[:, None])[..., None]
 
     def biases(self, hand: Tensor) -> tuple[Tensor, ...]:
-        """What a hand (B, Z) adds to the gates of the three layers, each (B, 4H), and to the outputs (B, 6M + 1)."""
+        """The biases of a hand (B, Z): one for the gates of each of three layers, (B, 4H), and one for the outputs."""
         return tuple(linear(hand) for linear in self.hand)
 
     def forward(

@@ -162,7 +162,7 @@ class PlacedLine:
 
     @property
     def text(self) -> str:
-        """What the line says; a broken word ends in its hyphen."""
+        """The text of the line, in which a broken word ends in its hyphen."""
         return self.ink.text or ""
 
     @property

@@ -22,7 +22,7 @@ from strokesynth.recognition.recognizer import Recognizer, load_recognizer
 
 FORMAT = 1
 NOBODY = -1
-"""In place of a character: of the points of a line in which the reader cannot find its text."""
+"""Stands in place of a character for the points of a line in which the reader cannot find its text."""
 
 _CHUNK = 256  # lines aligned at once
 
@@ -34,7 +34,7 @@ def align_corpus(
     workers: int | None = None,
     progress: bool = True,
 ) -> NDArray[np.int16]:
-    """For each point of the corpus (P,) the index into its line's text of the character that it belongs to.
+    """Give each point of the corpus (P,) the index into its line's text of the character that it belongs to.
 
     recognizer: weights of the reader; None takes those in the package. workers: processes of one thread each; None
     takes one for each core. Points of a line that cannot say its text have `NOBODY`.
@@ -56,7 +56,7 @@ def align_corpus(
 
 
 def alignment_file(corpus: str | os.PathLike[str]) -> Path:
-    """Where the alignment of a corpus file is kept: beside it."""
+    """The file in which the alignment of a corpus file is kept, beside it."""
     path = Path(corpus)
     return path.with_name(f"{path.stem}.characters.npz")
 

@@ -35,10 +35,8 @@ _COUNTS, _CHANCES = (1, 2, 3, 4, 6, 8), (0.3, 0.22, 0.2, 0.13, 0.1, 0.05)  # ref
 _NO_REFERENCE = 0.12  # share of targets without any
 _FEWER_CHARACTERS = 0.3  # of the characters of the references up to this share is left out
 _SHEARED = 0.5  # share of targets that are sheared and stretched, together with their references
-_SHEAR, _STRETCH = (
-    0.3,
-    0.25,
-)  # standard deviations of the tangent of the slant, and of the logarithm of the width
+# Standard deviations of the tangent of the slant, and of the logarithm of the width
+_SHEAR, _STRETCH = 0.3, 0.25
 
 _HAND_KL, _CHARACTER_KL = 0.02, 0.002  # weights of nats of the posteriors beyond the free ones
 _FREE = 1.0  # nats of each number of a style that cost nothing
@@ -50,7 +48,7 @@ _SAMPLE_TEXT = "The quick brown fox jumps over a lazy dog"
 
 
 class StyledHandwritingTask:
-    """Next-point prediction with the text and, of the same writer, a few other lines."""
+    """Predicts the next point of a line from its text and from a few other lines of the same writer."""
 
     name = "styled_handwriting"
     unit = "point"
@@ -70,7 +68,7 @@ class StyledHandwritingTask:
     ) -> None:
         """See `strokesynth.training.synthesis_task.SynthesisTask`.
 
-        characters: which character of its line each point of the corpus belongs to (`strokesynth.alignment`).
+        characters: which character of its line each point of the corpus belongs to (`strokesynth.training.alignment`).
         contrast_only: train the encoder alone, to tell writers apart; a start that spares the network from learning
         to live without styles first.
         """
@@ -248,8 +246,8 @@ class StyledHandwritingTask:
         """A function from sets of instances to their posteriors, the set of each target, and its two halves."""
         lines = [
             (self._line(i, warp), self.characters[self.starts[i] : self.starts[i + 1]], self.codes[i])
-            for own, warp in zip(references, warps, strict=True)
-            for i in own
+            for chosen, warp in zip(references, warps, strict=True)
+            for i in chosen
         ]
         device = network.offset_mean.device
         given = References.of(lines).to(device)
@@ -257,9 +255,9 @@ class StyledHandwritingTask:
         row = given.lines.cpu().numpy()
         codes = given.codes.cpu().numpy()
         sets, halves, first = [], [], 0
-        for own in references:
-            members = np.flatnonzero((row >= first) & (row < first + len(own)))
-            middle = first + (len(own) + 1) // 2
+        for count in map(len, references):
+            members = np.flatnonzero((row >= first) & (row < first + count))
+            middle = first + (count + 1) // 2
             a, b = members[row[members] < middle], members[row[members] >= middle]
             if rng is not None and len(members):
                 lost = rng.permutation(len(self.alphabet.characters) + 1)
@@ -267,7 +265,7 @@ class StyledHandwritingTask:
                 members = members[~np.isin(codes[members], lost)]
             sets.append(torch.from_numpy(members).to(device))
             halves.append((torch.from_numpy(a).to(device), torch.from_numpy(b).to(device)))
-            first += len(own)
+            first += count
 
         def made(chosen: Sequence[Tensor]) -> Posterior:
             return network.encoder.styles(instances, whole, given, chosen)
@@ -300,18 +298,18 @@ class StyledHandwritingTask:
         return nats.sum(0), int(mask.sum())
 
     def _contrast(self, posterior: Posterior, persons: Ints) -> Tensor:
-        """How badly two halves of one writer's lines find each other among others (InfoNCE, arXiv:1807.03748)."""
+        """InfoNCE (arXiv:1807.03748): nats that it costs to find one half of a writer's lines by the other half."""
         same = torch.from_numpy(persons[:, None] == persons[None, :]).to(posterior.hand.device)
-        own = torch.eye(len(persons), dtype=torch.bool, device=same.device)
+        itself = torch.eye(len(persons), dtype=torch.bool, device=same.device)
         # Lines of the same person elsewhere in the batch are neither right nor wrong.
-        masked = (same & ~own).float() * -1e4
+        masked = (same & ~itself).float() * -1e4
 
         def loss(a: Tensor, b: Tensor) -> Tensor:
             scores = F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).transpose(-1, -2) / _TEMPERATURE + masked
             right = torch.arange(len(persons), device=scores.device).expand(scores.shape[:-1])
-            there = F.cross_entropy(scores.flatten(0, -2), right.flatten(), reduction="none")
+            forth = F.cross_entropy(scores.flatten(0, -2), right.flatten(), reduction="none")
             back = F.cross_entropy(scores.transpose(-1, -2).flatten(0, -2), right.flatten(), reduction="none")
-            return (there + back).view(scores.shape[:-1]) / 2
+            return (forth + back).view(scores.shape[:-1]) / 2
 
         total = loss(posterior.hand[0::2], posterior.hand[1::2]).mean()
         seen = (posterior.seen[0::2] > 0) & (posterior.seen[1::2] > 0)  # (B, A)

@@ -65,7 +65,7 @@ def _compiled() -> ctypes.CDLL | None:
 
 @functools.cache
 def _checked() -> bool:
-    """Whether there is a library, and a small layer of each kind comes out of it as out of the plain passes."""
+    """Whether there is a library, and a small layer of each kind gives the same with it as with the plain passes."""
     if _compiled() is None:
         return False
     generator = torch.Generator().manual_seed(0)
@@ -98,18 +98,18 @@ def _checked() -> bool:
 
 
 def _near(ours: Tensor, plain: Tensor) -> bool:
-    """To what the rounding of operands to 8 bits explains."""
+    """Whether the two differ by no more than the rounding of operands to 8 bits explains."""
     return bool((ours - plain).norm() < 0.05 * plain.norm())
 
 
 def _stride(recurrent: int) -> int:
-    """Of the rows of the state: tiles, and no power of two, whose rows would all fall into the same cache sets."""
+    """The stride of the rows of the state: an odd number of tiles, so that rows fall into different cache sets."""
     tiles = -(-recurrent // _PAIR)
     return _PAIR * (tiles + (tiles % 2 == 0))
 
 
 def _state(h0: Tensor, window0: Tensor | None, steps: int) -> Tensor:
-    """What recurs, (steps + 1, B, stride), with room for that of all steps after the first."""
+    """The recurrent state (steps + 1, B, stride), with the first step filled in and room for the others."""
     first = h0 if window0 is None else torch.cat([h0, window0], 1)
     recurrent = first.shape[1]
     state = torch.empty(steps + 1, len(h0), _stride(recurrent), dtype=torch.bfloat16)
