@@ -90,10 +90,9 @@ def test_epochs_are_pure_and_nobody_crowds_out_the_others(corpus, task):
     assert all((uneven.people[d] == "w10").sum() == 10 for d in drawn)
 
 
-def test_loss_is_additive_margin_softmax(task, monkeypatch):
+def test_loss_is_additive_margin_softmax(task, monkeypatch, products):
     key = task.batches(0)[0]
     monkeypatch.setattr("strokesynth.training.writer_task.vary", lambda path, rng: path)
-    monkeypatch.setattr("strokesynth.training.writer_task.half_precision", lambda device: False)
     network = task.network.eval()
     total, lines = task.loss(network, key)
     assert lines == len(key)
@@ -106,7 +105,8 @@ def test_loss_is_additive_margin_softmax(task, monkeypatch):
     for row, owner in zip(cosines, task.labels[key]):
         logits = [24.0 * (float(c) - (0.25 if j == owner else 0.0)) for j, c in enumerate(row)]
         expected += np.log(np.sum(np.exp(logits))) - logits[owner]
-    assert float(total.detach()) == pytest.approx(expected, rel=1e-4)
+    rounding = 1e-4 if products == torch.float32 else 0.03
+    assert float(total.detach()) == pytest.approx(expected, rel=rounding)
 
 
 def test_it_learns_hands_of_people_it_never_saw(corpus):
