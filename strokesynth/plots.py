@@ -163,7 +163,7 @@ def plot_posteriors(
     if ink is None:
         ax = figure.subplots()
     else:
-        # Not at equal scales by force: the frames have to stand below the ink they belong to.
+        # Equal scales are not forced, since the frames have to stand below the ink they belong to.
         drawn, ax = figure.subplots(2, 1, height_ratios=(above, 2.4), sharex=True)
         _draw_coloured(drawn, ink, "character" if ink.characters is not None else None)
         left, top, right, bottom = ink.bounds

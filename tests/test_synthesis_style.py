@@ -145,9 +145,8 @@ def test_measures_of_plain_strokes():
     assert measure(ladder(width=2.0)).width == pytest.approx(1.8)
     square = Ink.from_strokes([[(0, 0), (1, 0), (1, -1), (0, -1)]], " o")
     assert measure(square).turning == pytest.approx(np.pi) and measure(square).width == 1.0
-    around = Ink.from_strokes(
-        [[(0, 0), (-1, 0.1), (-2, 0), (-1, -0.1)]], "o"
-    )  # through the angle of 180 degrees
+    # It goes through the angle of 180 degrees.
+    around = Ink.from_strokes([[(0, 0), (-1, 0.1), (-2, 0), (-1, -0.1)]], "o")
     assert measure(around).turning < 4.0
 
 

@@ -50,7 +50,7 @@ GROUPS = {
 _REAL = ("iam", "unipen-text")  # sources of lines that someone wrote in one go
 _WORST, _CONFUSIONS = 24, 30
 _PAGE = 1800  # characters
-_MOST_PAIRS = 60  # of one word
+_MOST_PAIRS = 60  # pairs of writings of one word
 _RATIOS = (
     ("one style", "one writer"),
     ("no style", "one writer"),
@@ -75,7 +75,7 @@ class Options:
     styles: tuple[str, ...] = ()  # for the variety; none stands for all bundled ones
     real_lines: int = 1200  # at most, of each kind
     validation_lines: int = 320  # of each source
-    rounds: int = 3  # of which a time is the median
+    rounds: int = 3  # number of timings, of which the median is given
 
     def __post_init__(self) -> None:
         for name in ("lines", "per_character", "writings", "real_lines", "validation_lines", "rounds"):

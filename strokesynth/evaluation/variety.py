@@ -94,7 +94,7 @@ def difference(a: Floats, b: Floats) -> float:
     if not len(a) or not len(b):
         raise ValueError(f"warping needs points on both sides; got {len(a)} and {len(b)}")
     distance = np.hypot(a[:, None, 0] - b[None, :, 0], a[:, None, 1] - b[None, :, 1])
-    best = np.append(0.0, np.full(len(b), np.inf))  # of the points so far with the first j of b
+    best = np.append(0.0, np.full(len(b), np.inf))  # best cost of the points so far with the first j of b
     for row in distance:
         arrived = np.minimum(best[1:] + row, best[:-1] + 2 * row)
         # Going on along the row adds its distances: that is a running minimum, once they are taken off.

@@ -121,7 +121,7 @@ class _Channel:
     """The values of one channel along one trace: <trace> in the Recommendation."""
 
     def __init__(self) -> None:
-        self.order = 0  # of the differences that are given: 0 for the value itself
+        self.order = 0  # order of the differences that are given, 0 for the value itself
         self.number = 0.0  # the last that was given
         self.value: float | None = None
         self.difference = 0.0  # between the last two values
@@ -156,7 +156,7 @@ class _Reader:
 
     def __init__(self, root: ET.Element) -> None:
         self.root = root
-        # By tag as well, because in some data sets traces and groups have the same ids.
+        # The key has the tag as well, because in some data sets traces and groups have the same ids.
         self.definitions: dict[tuple[str, str], ET.Element] = {}
         for element in root.iter():
             name = element.get(ID) or element.get("id")

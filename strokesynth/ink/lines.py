@@ -31,7 +31,7 @@ _SLOPES = np.tan(np.deg2rad(_DEGREES))
 _BESIDE = 7.0  # lines of a page share at least so much of their width
 _EVEN = 0.5  # and the one has at least so much of the writing of the other
 _SLOPE_SPREAD = 0.06
-_CELLS = 4_000_000  # of the grid; ink that needs more is no page
+_CELLS = 4_000_000  # cells of the grid; ink that needs more is no page
 
 
 def split_rows(ink: Ink) -> list[Ink]:

@@ -116,7 +116,7 @@ def path_points(data: str) -> list[NDArray[np.float64]]:
         else:
             if before == "Z":  # without an M the next subpath starts where the last did
                 paths.append([start[None]])
-            reflected = 2 * here - control  # of the curve before, for S and T
+            reflected = 2 * here - control  # control point of the curve before, for S and T
             if kind == "A":
                 piece = _arc(here, end, *arguments[:5])
             elif kind in "CSQT":

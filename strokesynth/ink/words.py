@@ -14,9 +14,9 @@ _GAP_CAP = 1.5  # x-heights: a blank that wide is one for sure
 _DISSENT = 0.04  # x-heights of blank that outweigh one point whose window was on another word
 _FEW = 25.0  # points that a stroke counts for at least: a comma would soon be lost to the next word
 _HYPHEN, _HYPHEN_HEIGHT, _HYPHEN_GAP = 0.55, 0.45, 0.25
-_BREAK_EARLIER = 0.3  # of the letters that would fit, how many may be given up to break after a sign
+_BREAK_EARLIER = 0.3  # share of the letters that fit which may be given up to break after a sign
 _USUAL_GAP = 1.6
-_GAP_RANGE = (0.7, 1.4)  # of the writer's usual blank: others are a slip
+_GAP_RANGE = (0.7, 1.4)  # times the writer's usual blank; other blanks are slips
 
 
 class Word(NamedTuple):
@@ -27,7 +27,7 @@ class Word(NamedTuple):
     lengths: NDArray[np.int64]  # (s,) points of each stroke
     characters: NDArray[np.int64]  # (n,) index into the text
     gap: float  # blank before it in x-heights; nan at the start of what was written in one go
-    legibility: float | None = None  # of the ink that it was taken from, see `Ink`
+    legibility: float | None = None  # that of the ink it was taken from, see `Ink`
 
     @property
     def width(self) -> float:
@@ -103,7 +103,7 @@ def best_cuts(left: NDArray[np.float64], right: NDArray[np.float64], votes: NDAr
     # dissent[w, i] is the penalty of the first i strokes if all of them were in word w.
     dissent = np.zeros((words, strokes + 1))
     dissent[:, 1:] = _DISSENT * np.cumsum(votes.sum(1, keepdims=True) - votes, axis=0).T
-    score = -dissent[0]  # of the first i strokes as the words so far
+    score = -dissent[0]  # score of the first i strokes as the words so far
     chosen = np.zeros((words, strokes + 1), dtype=int)  # where the last of these words starts
     places = np.arange(strokes + 1)
     for w in range(1, words):
@@ -161,7 +161,7 @@ def break_word(word: Word, room: float) -> tuple[Word, Word | None]:
     low, high = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(low, word.characters, word.points[:, 0])
     np.maximum.at(high, word.characters, word.points[:, 0])
-    width = np.maximum.accumulate(high) - np.minimum.accumulate(low)  # of the first k + 1 characters
+    width = np.maximum.accumulate(high) - np.minimum.accumulate(low)  # width of the first k + 1 characters
     signs = np.array([not c.isalnum() for c in word.text])
     width = width + np.where(signs, 0.0, _HYPHEN_GAP + _HYPHEN)
     inked = np.isfinite(low)

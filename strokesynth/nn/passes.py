@@ -242,7 +242,7 @@ class WindowedSequence(torch.autograd.Function):
             recurrent.replace(carried, gates[t])
         flat = gates.flatten(0, 1)  # by now the gradients of the pre-activations
         dx = (flat @ w_ih).view_as(x) if needed[0] else None
-        # Over all steps, of the weight of each character times the gradient of the window it was added to (eq 47)
+        # The sum, over all steps, of a character's weight times the gradient of the window it was added to (eq 47)
         dtext = None if dwindow_all is None else torch.bmm(phi.permute(1, 2, 0), dwindow_all.transpose(0, 1))
         dw_ih = flat.t() @ x.flatten(0, 1) if needed[2] else None
         dw_sh = matmul(flat.t(), state[:-1].flatten(0, 1), ctx.dtype) if needed[3] else None

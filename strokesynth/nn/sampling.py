@@ -67,7 +67,7 @@ class NoiseStreams:
     """Uniform random numbers for B lines, each from its own seed."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
-        # Not torch.Generator, which looks at 32 bits of a seed only.
+        # torch.Generator would look at only 32 bits of a seed.
         self._generators = [np.random.default_rng(seed) for seed in seeds]
         self._step = 0
         self._block = torch.empty(0)

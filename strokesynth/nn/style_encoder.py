@@ -251,11 +251,11 @@ class StyleEncoder(nn.Module):
         """
         count, size, device = len(sets), self.alphabet_size, instances.device
         chosen = torch.cat([*sets, torch.zeros(0, dtype=torch.int64, device=device)])
-        of = torch.repeat_interleave(
+        styles = torch.repeat_interleave(
             torch.arange(count, device=device),
             torch.tensor([len(s) for s in sets], dtype=torch.int64, device=device),
         )
-        vectors, cell = instances[chosen], of * size + references.codes[chosen]
+        vectors, cell = instances[chosen], styles * size + references.codes[chosen]
         # Attention over the instances of one character of one style: weights that add up to one in each cell.
         weights = torch.exp(4.0 * torch.tanh(self.weigh(vectors) / 4.0))
         sums = weights.new_zeros(count * size, 1).index_add(0, cell, weights)
@@ -265,11 +265,11 @@ class StyleEncoder(nn.Module):
         certainty = seen / (seen + 1.0)
         tokens = torch.where(seen > 0, self.seen(torch.cat([mean, certainty], dim=1)), self.nothing)
         tokens = tokens.view(count, size, -1) + self.token.weight
-        of_lines = torch.unique(torch.stack([of, references.lines[chosen]]), dim=1)
+        of_lines = torch.unique(torch.stack([styles, references.lines[chosen]]), dim=1)
         numbers = lines.new_zeros(count, 1).index_add(0, of_lines[0], lines.new_ones(of_lines.shape[1], 1))
         whole = lines.new_zeros(count, lines.shape[1]).index_add(0, of_lines[0], lines[of_lines[1]])
         whole = whole / numbers.clamp(min=1.0)
-        letters = lines.new_zeros(count, vectors.shape[1]).index_add(0, of, vectors)
+        letters = lines.new_zeros(count, vectors.shape[1]).index_add(0, styles, vectors)
         total = seen.view(count, size).sum(1, keepdim=True)
         whole = torch.cat([whole, letters / total.clamp(min=1.0), total / (total + 10.0)], dim=1)
         dtype = product_dtype(device)
@@ -282,7 +282,7 @@ class StyleEncoder(nn.Module):
         if self.training:
             self._observe("hand", hand_mean[total[:, 0] > 0])
             self._observe("characters", mean[seen > 0])
-        # Without any reference the style is the origin: what the writers of the training lines have on average.
+        # Without any reference the style is the origin, which is the mean over the writers of the training lines.
         known = (total > 0).to(hand_mean.dtype)
         return Posterior(
             known * (hand_mean - self.hand_mean.clone()) / self.hand_std.clone(),

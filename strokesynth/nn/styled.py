@@ -65,7 +65,7 @@ class StyledNetwork(nn.Module):
         self.encoder = StyleEncoder(style, pen.alphabet_size)
         sizes = (*(4 * pen.hidden_size,) * 3, output_size(pen.components))
         self.hand = nn.ModuleList(nn.Linear(style.hand_size, size, bias=False) for size in sizes)
-        # Without a style at the start: what the pen network has learned before stays as it is.
+        # At the start the style has no effect, so that what the pen network has learned before stays as it is.
         with torch.no_grad():
             for parameter in self.hand.parameters():
                 parameter.zero_()

@@ -91,7 +91,7 @@ def load_alignment(path: str | os.PathLike[str], corpus: Corpus) -> NDArray[np.i
     return characters.astype(np.int16)
 
 
-_reader: Recognizer  # of a worker process
+_reader: Recognizer  # the reader of a worker process
 
 
 def _load(path: str | os.PathLike[str] | None) -> None:

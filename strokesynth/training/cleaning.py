@@ -115,7 +115,7 @@ def judge(
     return nll, readings
 
 
-_reader: Recognizer  # of a worker process
+_reader: Recognizer  # the reader of a worker process
 
 
 def _load(path: str | os.PathLike[str] | None) -> None:

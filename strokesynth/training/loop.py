@@ -41,7 +41,7 @@ class TrainingOptions:
     learning_rate: float = 1.5e-3
     warmup_steps: int = 100  # over which the learning rate rises from zero
     gradient_norm: float = 0.5  # gradients are scaled down to this norm
-    average_decay: float = 0.999  # of the moving-average weights
+    average_decay: float = 0.999  # decay of the moving average of the weights, for each update
     seed: int = 0
     log_minutes: float = 0.5  # between lines of the log
     save_minutes: float = 3.0  # between checkpoints: what a kill can cost

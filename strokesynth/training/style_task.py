@@ -33,7 +33,7 @@ COMPOSED = ("composed",)
 
 _COUNTS, _CHANCES = (1, 2, 3, 4, 6, 8), (0.3, 0.22, 0.2, 0.13, 0.1, 0.05)  # reference lines of a target
 _NO_REFERENCE = 0.12  # share of targets without any
-_FEWER_CHARACTERS = 0.3  # of the characters of the references up to this share is left out
+_FEWER_CHARACTERS = 0.3  # largest share of the characters of the references that is left out
 _SHEARED = 0.5  # share of targets that are sheared and stretched, together with their references
 # Standard deviations of the tangent of the slant, and of the logarithm of the width
 _SHEAR, _STRETCH = 0.3, 0.25
