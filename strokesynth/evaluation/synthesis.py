@@ -59,7 +59,7 @@ _RATIOS = (
 )
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Advance]]
-"""Makes a bar for a task of so many steps; gives what moves it."""
+"""Makes a bar with a label and a number of steps, and gives the function that moves it on."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from strokesynth._xml import local_name
 
-PIECES = (
-    16  # straight pieces of a curve, or of a quarter of an arc: off by at most 1/800 of a circle's radius
-)
+# Straight pieces of a curve, or of a quarter of an arc, which are off by at most 1/800 of a circle's radius
+PIECES = 16
 
 _ARGUMENTS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7, "Z": 0}
 _NUMBER = re.compile(r"[\s,]*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")

@@ -201,9 +201,10 @@ def _write_compiled(writer: Writer, order: _Order) -> list[_Written]:
 
 
 def _primed(writer: Writer, style: NDArray[np.float32], text: NDArray[np.int64]) -> tuple[LinesState, int]:
-    """What is known after a style's first points, and how many: up to where the window sees what comes after its text.
+    """The state of a line after the first points of a style, and the number of these points.
 
-    This is the same for all that is written in the style: one line stands for all, and for the calls that follow.
+    They are those before the window sees what comes after the text of the style. Up to there the state is the same
+    for all that is written in the style: one line stands for all, and for the calls that follow.
     The writer remembers the last style. Other threads may replace it at any time, so it is looked at once only.
     """
     key = (style.tobytes(), text.tobytes())

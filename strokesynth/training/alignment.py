@@ -1,4 +1,4 @@
-"""Which character each point of a corpus belongs to, as a reader finds it: what a style encoder is trained on.
+"""Finds with a reader which character each point of a corpus belongs to; style encoders are trained on this.
 
 The result is a file beside the corpus, because it takes minutes for a large one and depends on nothing else.
 """
@@ -40,7 +40,7 @@ def align_corpus(
     takes one for each core. Points of a line that cannot say its text have `NOBODY`.
     Raises as `load_recognizer`.
     """
-    load_recognizer(recognizer)  # so that a wrong file is said here and once
+    load_recognizer(recognizer)  # so that a wrong file is reported here, and only once
     order = np.argsort(-corpus.lengths, kind="stable")
     chunks = [order[k : k + _CHUNK] for k in range(0, len(order), _CHUNK)]
     work = [([corpus.offsets(int(i)) for i in chunk], corpus.texts[chunk].tolist()) for chunk in chunks]
