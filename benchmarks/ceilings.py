@@ -17,7 +17,7 @@ from torch import Tensor
 import benchmarks
 
 SHAPES = ((1600, 499), (1600, 899), (1600, 899), (30, 400), (121, 1200))
-"""Of the synthesis network's weights: three layers, the window, the output."""
+"""Shapes of the synthesis network's weights: three layers, the window, the output."""
 
 WEIGHTS = sum(rows * columns for rows, columns in SHAPES)
 _TIMES = 50  # products, or readings of all weights, in a round
@@ -100,7 +100,7 @@ def vectors() -> benchmarks.Work:
 
 
 def sums() -> benchmarks.Work:
-    """As many numbers added up; it counts as `vectors` does."""
+    """The sum of as many numbers; it counts as `vectors` does."""
     weights: Tensor = torch.randn(WEIGHTS)
 
     def work() -> float:

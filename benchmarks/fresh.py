@@ -38,7 +38,7 @@ def peak_megabytes() -> float:
     """The most memory that this program has held at once (resident), in MB of 1,000,000 bytes."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Not getrusage: on Linux its figure is at least what the parent held when it started this process.
+        # getrusage would not do: on Linux its figure is at least what the parent held when it started this process.
         return 1024e-6 * int(status.read_text().partition("VmHWM:")[2].split()[0])
     import resource
 

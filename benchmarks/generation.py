@@ -36,12 +36,13 @@ LINES = (
     "Bring bread, two lemons & a dozen eggs!!",
     "Room 318 is open from 9:30 until 17:45h.",
 )
+# A text of our own, so that anybody may have it.
 PAGE = (
     "Dear Ada, thank you for the long letter. The garden is quiet now, but the pears came in late this year and the "
     "kitchen smells of them from morning until night. We walked along the river on Sunday; the bridge is closed, so "
     "we went back by the mill and had tea with the old captain, who asked after you and your brother. He told us "
     "again about the winter of the great flood, when boats were tied to the church door. "
-)  # of our own, so that anybody may have it
+)
 CHARACTERS = 1800  # of a page
 _PLAIN_POINTS = 300  # hardly fewer than a line has
 

@@ -111,9 +111,8 @@ def plain_twin(network: SynthesisNetwork) -> tuple[PlainSynthesisNetwork, Tensor
     h, m = config.hidden_size, config.components
     plain = PlainSynthesisNetwork(config.alphabet_size, h, config.window_components, m)
     plain.to(network.output.weight.dtype)
-    gates = (
-        torch.arange(4 * h).view(4, h)[[0, 1, 3, 2]].flatten()
-    )  # LSTMCell: the candidate before the output
+    # LSTMCell has the candidate before the output.
+    gates = torch.arange(4 * h).view(4, h)[[0, 1, 3, 2]].flatten()
     means = m + torch.arange(2 * m).view(m, 2).t().flatten()  # all x, then all y
     order = torch.cat([torch.arange(m), means, means + 2 * m, torch.arange(5 * m, 6 * m + 1)])
     first, above = network.first, list(network.layers)

@@ -142,7 +142,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Under its own name, by which a fresh process finds it.
+    # The function is called under its own name, by which a fresh process finds it.
     from benchmarks import training
 
     training.main()

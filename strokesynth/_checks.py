@@ -42,7 +42,7 @@ def whole(name: str, value: Any, *, least: int | None = None) -> int:
 
 
 def seed_sequence(seed: int | None) -> np.random.SeedSequence:
-    """What random numbers start from: a seed, a whole number of at least 0, or for None what the system gives."""
+    """The start of random numbers: the seed, a whole number of at least 0, or for None one that the system gives."""
     return np.random.SeedSequence(None if seed is None else whole("seed", seed, least=0))
 
 

@@ -53,7 +53,7 @@ def fold(text: str) -> str:
         >>> fold("“It’s ﬁne”\u00a0– she said…")
         '"It\'s fine" - she said...'
     """
-    # Before NFKC, which would tear "´" into a blank and a combining accent; after it for "½" → "1⁄2".
+    # This comes before NFKC, which would tear "´" into a blank and a combining accent; after it for "½" → "1⁄2".
     return unicodedata.normalize("NFKC", text.translate(_FOLD)).translate(_FOLD)
 
 

@@ -145,7 +145,7 @@ def plot_posteriors(
     least: float = 0.05,
     width: float = 12.0,
 ) -> Figure:
-    """What a recogniser sees along the ink: a stem for each character at each frame, below the ink.
+    """Draw what a recogniser sees along the ink: a stem for each character at each frame, below the ink.
 
     probabilities: (T, 1 + U), of the CTC blank and of each of the U characters. positions: (T, 2), where the pen is at
     each frame. characters: the U characters. ink: in the units of the positions; coloured by its `characters` where it
@@ -163,7 +163,7 @@ def plot_posteriors(
     if ink is None:
         ax = figure.subplots()
     else:
-        # Not at equal scales by force: the frames have to stand below the ink they belong to.
+        # Equal scales are not forced, since the frames have to stand below the ink they belong to.
         drawn, ax = figure.subplots(2, 1, height_ratios=(above, 2.4), sharex=True)
         _draw_coloured(drawn, ink, "character" if ink.characters is not None else None)
         left, top, right, bottom = ink.bounds
@@ -195,7 +195,7 @@ def plot_density(
     size: int = 400,
     width: float = 8.0,
 ) -> Figure:
-    """Where the pen may go next: a density over the plane, with the ink that led to it on top.
+    """Draw where the pen may go next, as a density over the plane, with the ink that led to it on top.
 
     log_density: natural logarithm of the density, as a grid (rows, columns) over `extent`, first row at the top;
         or a function from points (m, 2) to log densities (m,), which is called once on a grid of `size` columns.

@@ -49,7 +49,7 @@ NOT_RUN = {
 """Blocks after a comment <!-- not run: reason -->, by page."""
 
 LAUNCHERS = {"torchrun": "torch.distributed.run", "accelerate": "accelerate"}
-"""Programs that start training in several processes, and the module of each; `tests/test_distributed.py` runs them."""
+"""Programs that start training in several processes, with their modules; test_training_distributed.py runs them."""
 
 NOT_CODE = {"text", "toml"}
 FENCE = re.compile(
@@ -246,11 +246,8 @@ def test_links_within_the_repository_lead_somewhere(page):
     text = re.sub(
         r"^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
     )
-    made = {
-        "corpora.md",
-        "model-card.md",
-        "reference/index.md",
-    }  # pages of the site that `make docs` makes and checks
+    # Pages of the site that `make docs` makes and checks
+    made = {"corpora.md", "model-card.md", "reference/index.md"}
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         path = link.split("#")[0]
         if path and not re.match(r"https?:", path) and not (page.startswith("docs/") and path in made):

@@ -274,10 +274,9 @@ def pixels(ink, **options):
 
 
 @pytest.mark.parametrize("dpi", [72, 96.0, 150, 299, 300])
-@pytest.mark.parametrize(
-    "right", [1.0, 2.9253, 9.999]
-)  # 55 / 150 * 150 is 54.99…: nothing may be rounded down
+@pytest.mark.parametrize("right", [1.0, 2.9253, 9.999])
 def test_png_has_the_pixels_of_its_size(dpi, right):
+    """Nothing may be rounded down, though 55 / 150 * 150 is 54.99…."""
     image = pixels(Ink.from_strokes([[[0, 0], [right, 2]]]), dpi=dpi, x_height_mm=2.5, margin_mm=1)
     assert image.size == (round((right * 2.5 + 2) / 25.4 * dpi), round(7 / 25.4 * dpi))
     assert image.info["dpi"] == pytest.approx((dpi, dpi), abs=0.02)

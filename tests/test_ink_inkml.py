@@ -306,12 +306,8 @@ def source(x, y, units="dev", reference="id='a'"):
     [
         ((1000, "1/in"), (500, "1/in"), "dev", [2.54, 5.08]),
         ((0.1, "mm"), (0.02, "cm"), "dev", [10, 20]),
-        (
-            (100, "1/cm"),
-            (50, " 1/cm".strip()),
-            "cm",
-            [10, 20],
-        ),  # as Microsoft's and Wacom's programs write it
+        # The programs of Microsoft and Wacom write it like this.
+        ((100, "1/cm"), (50, "1/cm"), "cm", [10, 20]),
         ((7, "1/dev"), (8, "1/dev"), "dev", [100, 100]),
     ],
 )

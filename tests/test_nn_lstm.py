@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from strokesynth.nn.lstm import LSTM, Product, matmul
+from strokesynth.nn.lstm import LSTM
+from strokesynth.nn.passes import Product, matmul
 from strokesynth.nn.window import WindowedLSTM, WindowState
 
 T, B, H, U, A, K = 6, 3, 5, 7, 8, 2

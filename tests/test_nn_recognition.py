@@ -83,9 +83,8 @@ def test_attention_against_its_formula():
     value = h @ w[16:].T + b[16:]
     heads = []
     for part in (slice(0, 4), slice(4, 8)):
-        share = torch.softmax(
-            query[:4, part] @ key[:4, part].T / 2.0, dim=1
-        )  # sqrt(4) = 2; four of five frames
+        # The sequence has four of the five frames, and sqrt(4) = 2.
+        share = torch.softmax(query[:4, part] @ key[:4, part].T / 2.0, dim=1)
         heads.append(share @ value[:4, part])
     expected = attention.output(torch.cat(heads, 1))
     mask = torch.tensor([[True]] * 4 + [[False]])

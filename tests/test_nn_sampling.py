@@ -124,7 +124,7 @@ def test_a_line_does_not_depend_on_its_batch():
     for i, text in enumerate(TEXTS):
         (alone,) = sample_lines(network, [text], [10 + i])
         assert alone.finished and together[i].finished
-        # Not bit for bit where the steps are the plain ones (see test_kernel.py for the others): products of one row
+        # Not bit for bit where the steps are the plain ones (see test_nn_kernel.py for the others): products of one row
         # and of several are summed in different orders.
         np.testing.assert_allclose(alone.offsets, together[i].offsets, atol=1e-4)
         np.testing.assert_allclose(alone.window, together[i].window, atol=1e-4)

@@ -10,7 +10,6 @@ from strokesynth.nn.style_encoder import (
     StyleConfig,
     StyleEncoder,
     StyleVectors,
-    draw_from,
     mean_of,
     point_features,
 )
@@ -126,24 +125,6 @@ def test_ink_of_no_character_and_missing_references():
     np.testing.assert_array_equal(posterior.seen[0], counts)
     assert none.hand.shape == (2, 5) and torch.equal(none.characters[0], none.characters[1])
     assert torch.isfinite(none.characters).all() and not none.seen.any()
-
-
-def test_styles_are_drawn_from_their_posterior():
-    network, rng = styled(), np.random.default_rng(5)
-    references = References.of([a_line(rng)])
-    with torch.no_grad():
-        p = network.encoder.styles(
-            *network.encoder.instances(references), references, [torch.arange(len(references.codes))] * 4000
-        )
-        torch.manual_seed(0)
-        drawn = draw_from(p)
-    for values, mean, log_variance in (
-        (drawn.hand, p.hand[0], p.hand_log_variance[0]),
-        (drawn.characters, p.characters[0], p.characters_log_variance[0]),
-    ):
-        deviation = (0.5 * log_variance).exp()
-        assert ((values.mean(0) - mean).abs() < 6 * deviation / 4000**0.5).all()
-        assert ((values.std(0) / deviation - 1).abs() < 0.1).all()
 
 
 def test_means_follow_what_writers_have():

@@ -98,9 +98,8 @@ def member(rank: int, port: int, folder: Path) -> None:
 def test_two_processes_equal_one_and_the_number_may_change_in_between(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, products: torch.dtype
 ) -> None:
-    monkeypatch.setattr(
-        strokesynth.training.loop, "time", strokesynth.training.loop.time
-    )  # put back at the end
+    # `run` replaces the clock, which is put back at the end.
+    monkeypatch.setattr(strokesynth.training.loop, "time", strokesynth.training.loop.time)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -9,7 +9,7 @@ from strokesynth.datasets.corpus import Corpus
 from strokesynth.datasets.persons import person
 from strokesynth.ink import Ink
 from strokesynth.nn.style_encoder import Posterior
-from strokesynth.training.style_task import StyledHandwritingTask, _free, _warp
+from strokesynth.training.style_task import StyledHandwritingTask, _disagreement, _warp
 
 SMALL = {
     "pen": {"hidden_size": 12, "components": 3, "window_components": 3},
@@ -134,11 +134,19 @@ def test_contrast_is_that_of_a_plain_loop():
     assert found == pytest.approx(total, rel=1e-5)
 
 
-def test_free_nats_are_those_of_torch():
-    mean, log_variance = torch.randn(4, 6), torch.randn(4, 6)
-    normal = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
-    nats = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0))
-    torch.testing.assert_close(_free(mean, log_variance), (nats - 1).clamp(min=0).sum(1))
+def test_the_spread_learns_how_far_styles_of_one_writer_lie_apart():
+    means = [torch.randn(6, *shape).requires_grad_() for shape in ((5,), (3, 2))]
+    spreads = [torch.randn(6, *shape).requires_grad_() for shape in ((5,), (3, 2))]
+    found = _disagreement(Posterior(means[0], spreads[0], means[1], spreads[1], torch.zeros(6, 3)))
+    total = 0.0
+    for mean, log_variance in zip(means, spreads, strict=True):
+        for i, j in ((0, 1), (1, 0), (2, 3), (3, 2), (4, 5), (5, 4)):
+            normal = torch.distributions.Normal(mean[i], (0.5 * log_variance[i]).exp())
+            nats = -normal.log_prob(mean[j]) - 0.5 * np.log(2 * np.pi)
+            total = total + nats.mean()
+    torch.testing.assert_close(found, total)
+    found.backward()
+    assert all(mean.grad is None for mean in means) and all(s.grad.abs().sum() > 0 for s in spreads)
 
 
 def test_a_warp_shears_and_stretches_positions():

@@ -32,6 +32,7 @@ def test_one_person_under_several_names():
     assert (
         person("apb:Ann_Bee") == person("ape:Ann_Bee") == person("apd:Ann_Bee_1") == person("apd:Ann_Bee_2")
     )
+    assert person("kar:Ann_Bee") != person("apa:Ann_Bee")  # of other contributors
     assert person("kar:mmo_0077") != person("kar:mmo_0078")
     assert person("10207") == "10207"
     assert is_known("10207") and is_known("kai:x") and not is_known("form:a01-000u")
@@ -56,7 +57,7 @@ def test_held_out_under_all_names():
         for i, (text, (w, split, source)) in enumerate(zip(texts, rows))
     ]
     corpus = Corpus.from_samples(samples, "generation")
-    assert held_out_people(corpus) == {"A", "10207", "a01"}
+    assert held_out_people(corpus) == {"ced:A", "10207", "form:a01"}
     assert held_out_lines(corpus).tolist() == [0, 1, 4]
 
 

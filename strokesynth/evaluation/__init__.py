@@ -1,1 +1,1 @@
-"""How well the networks write and read."""
+"""Evaluation: test texts, error rates, legibility and variety, and the reports of them."""

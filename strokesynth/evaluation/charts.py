@@ -49,9 +49,9 @@ def chart_legibility(parts: Parts, *, width: float = 10.0) -> Figure:
             _bars(ax, at, [parts[name]["readers"][reader][kind] for kind in texts.CLASSES], label, color)
         ticks = list(texts.CLASSES) if ways else []
         if "real" in parts:
-            of = parts["real"]["readers"][reader]
-            _bars(ax, np.arange(len(of)) + len(ticks), list(of.values()), "written by people", _GREY)
-            ticks += [_REAL_NAMES[kind] for kind in of]
+            scores = parts["real"]["readers"][reader]
+            _bars(ax, np.arange(len(scores)) + len(ticks), list(scores.values()), "written by people", _GREY)
+            ticks += [_REAL_NAMES[kind] for kind in scores]
         ax.set_xticks(range(len(ticks)), ticks, fontsize=8)
         ax.set_ylabel("wrong characters, %")
         ax.set_title(f"read by {reader}", fontsize=9, loc="left")
@@ -85,7 +85,7 @@ def chart_bias(parts: Parts, *, default: float | None = None, width: float = 7.0
 
 
 def chart_characters(parts: Parts, *, width: float = 10.0) -> Figure:
-    """How often each printable ASCII character was recognised, by the main reader, as a heat map in ASCII order.
+    """A heat map, in ASCII order, of how often the main reader recognised each printable ASCII character.
 
     Raises ValueError where there is no such part.
     """
@@ -98,9 +98,9 @@ def chart_characters(parts: Parts, *, width: float = 10.0) -> Figure:
         raise ValueError("there are no characters to draw among the parts: " + (", ".join(parts) or "none"))
     figure, axes = _rows(len(ways), 0.34 * width, width)
     for ax, (name, label) in zip(axes, ways, strict=True):
-        reader, of = next(iter(parts[name]["readers"].items()))
+        reader, found = next(iter(parts[name]["readers"].items()))
         grid = np.full(96, np.nan)
-        for character, times in of["recognised"].items():
+        for character, times in found["recognised"].items():
             grid[ord(character) - 32] = 100 * times / parts[name]["of"]
         image = ax.imshow(grid.reshape(6, 16), cmap="RdYlBu", alpha=0.8, vmin=40.0, vmax=100.0, aspect="auto")
         for k, value in enumerate(grid.tolist()):
@@ -119,7 +119,7 @@ def chart_characters(parts: Parts, *, width: float = 10.0) -> Figure:
 
 
 def chart_variety(parts: Parts, *, width: float = 7.0) -> Figure:
-    """How far apart two writings of a word are, of each kind of pair. Raises ValueError without that part."""
+    """The mean distance of two writings of a word, for each kind of pair. Raises ValueError without that part."""
     if "variety" not in parts:
         raise ValueError("there is no variety to draw among the parts: " + (", ".join(parts) or "none"))
     found = parts["variety"]["x_heights"]
@@ -142,7 +142,7 @@ CHARTS: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "characters": (chart_characters, ("characters", "characters_proofread")),
     "variety": (chart_variety, ("variety",)),
 }
-"""By name: what draws it, and the parts of which it needs one."""
+"""The charts by name: the function that draws each, and the parts of which it needs one."""
 
 
 def _rows(count: int, height: float, width: float) -> tuple[Figure, list[Axes]]:

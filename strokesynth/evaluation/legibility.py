@@ -67,10 +67,10 @@ def write_lines(
 
         try:
             some(part, first)
-        except SynthesisError:  # of one line; the others are not to blame
-            for i, own in zip(part, others, strict=True):
+        except SynthesisError:  # A single line failed, and the others are not to blame.
+            for i, other in zip(part, others, strict=True):
                 try:
-                    some([i], own)
+                    some([i], other)
                 except SynthesisError:
                     continue
         progress(len(part))
@@ -78,17 +78,17 @@ def write_lines(
 
 
 def has_extent(ink: Ink | None) -> TypeGuard[Ink]:
-    """Whether there is ink, and more than a dot: no other can be read."""
+    """Whether there is ink of more than a dot, since no other can be read."""
     return ink is not None and ink.bounds[:2] != ink.bounds[2:]
 
 
 def read_lines(
     recognizer: Recognizer, inks: Sequence[Ink | None], *, progress: Advance = _silent
 ) -> list[str]:
-    """What the reader finds in each ink; nothing where there is no ink, or a dot only."""
+    """The reader's text of each ink, empty where there is no ink or only a dot."""
     readings = [""] * len(inks)
-    there = [i for i, ink in enumerate(inks) if has_extent(ink)]
-    for part in _parts(there):
+    readable = [i for i, ink in enumerate(inks) if has_extent(ink)]
+    for part in _parts(readable):
         with warnings.catch_warnings():
             # A scribble may look like two lines; it is a bad line all the same.
             warnings.simplefilter("ignore", UserWarning)
@@ -96,7 +96,7 @@ def read_lines(
         for i, reading in zip(part, found, strict=True):
             readings[i] = reading.text
         progress(len(part))
-    progress(len(inks) - len(there))
+    progress(len(inks) - len(readable))
     return readings
 
 
@@ -113,7 +113,7 @@ class Legibility:
     def of(
         cls, texts: Sequence[str], readings: Sequence[str], groups: Sequence[Hashable] | None = None
     ) -> Legibility:
-        """From texts and what was read; `groups` are whose lines they are, see `metrics.error_rate`."""
+        """Compare texts with what was read; `groups` say whose lines they are, see `metrics.error_rate`."""
         characters, words = character_edits(texts, readings), word_edits(texts, readings)
         return cls(
             len(texts),
@@ -139,8 +139,8 @@ def worst(texts: Sequence[str], readings: Sequence[str], count: int) -> list[int
 def recognised(written: str, index: int, read: str) -> bool:
     """Whether the character at `index` of what was written is found in what was read.
 
-    That is, whether a shortest sequence of edits leaves it as it is; where there are several such sequences, which
-    one it is is arbitrary. Raises ValueError for an index outside the text, or in a text that scoring would change.
+    It is found if a shortest sequence of edits leaves it as it is. Where several are equally short, any of them may
+    be taken. Raises ValueError for an index outside the text, or in a text that scoring would change.
     """
     if not 0 <= index < len(written):
         raise ValueError(f"index is {index}; {written!r} has {len(written)} characters")

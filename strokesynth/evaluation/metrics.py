@@ -21,7 +21,7 @@ from rapidfuzz.distance import Levenshtein
 Ints = NDArray[np.int64]
 
 RESAMPLES = 2000
-"""Of the bootstrap."""
+"""Number of times that the bootstrap draws the lines, or the groups of lines, anew."""
 
 
 def canonical(text: str) -> str:
@@ -30,7 +30,7 @@ def canonical(text: str) -> str:
 
 
 class Edits(NamedTuple):
-    """What separates readings from references, line by line."""
+    """The numbers of edits that separate readings from references, line by line."""
 
     edits: Ints  # (n,)
     lengths: Ints  # (n,) of the references
@@ -81,7 +81,7 @@ def word_edits(references: Sequence[str], readings: Sequence[str]) -> Edits:
 
 
 def error_rate(
-    of: Edits, groups: Sequence[Hashable] | None = None, *, level: float = 0.95, seed: int = 0
+    found: Edits, groups: Sequence[Hashable] | None = None, *, level: float = 0.95, seed: int = 0
 ) -> ErrorRate:
     """The error rate of all lines, with a bootstrap confidence interval.
 
@@ -90,7 +90,7 @@ def error_rate(
     lines would be too narrow. None draws lines. The interval is that of percentiles over `RESAMPLES` draws.
     Raises ValueError where the groups do not match, or level is not between 0 and 1.
     """
-    edits, lengths = (np.asarray(values, np.int64) for values in of)
+    edits, lengths = (np.asarray(values, np.int64) for values in found)
     if groups is not None and len(groups) != len(edits):
         raise ValueError(f"each line has one group; got {len(edits)} lines and {len(groups)} groups")
     if not 0 < level < 1:
@@ -112,9 +112,10 @@ def error_rate(
 
 
 def confusions(references: Sequence[str], readings: Sequence[str]) -> list[Confusion]:
-    """Which characters were read as which, left out or added, the most frequent first.
+    """Count which characters were read as which, left out or added; the most frequent come first.
 
-    From one shortest sequence of edits for each line; where there are several, which one it is is arbitrary.
+    They are those of one shortest sequence of edits for each line. Where several are equally short, any of them may
+    be taken.
     """
     counts: Counter[tuple[str, str]] = Counter()
     for written, read in _pairs(references, readings):

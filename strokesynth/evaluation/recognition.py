@@ -53,7 +53,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class RecognitionEvaluation:
-    """How lines were read.
+    """How well lines were read.
 
     cer, wer: with intervals by bootstrap over writers. auc: the probability that of two lines, one read without an
     error and one with, the former has the higher confidence. See `strokesynth.evaluation.metrics` for what counts as an
@@ -138,14 +138,14 @@ def score(
     confidence = np.array([reading.confidence for reading in readings])
     characters, words = character_edits(written, texts), word_edits(written, texts)
     right = characters.edits == 0
-    # By share of the line, but not the shortest lines only.
+    # Lines are ranked by their share of errors, but so that the shortest do not crowd out all others.
     badness = characters.edits / np.maximum(characters.lengths, 10)
     calibration = []
     for low, high in zip(_BINS, _BINS[1:], strict=False):
-        there = (confidence >= low) & ((confidence < high) | (high == 1.0))
-        length = int(characters.lengths[there].sum())
-        error = float(characters.edits[there].sum() / length) if length else float("nan")
-        calibration.append(Calibration(low, high, int(there.sum()), error))
+        inside = (confidence >= low) & ((confidence < high) | (high == 1.0))
+        length = int(characters.lengths[inside].sum())
+        error = float(characters.edits[inside].sum() / length) if length else float("nan")
+        calibration.append(Calibration(low, high, int(inside.sum()), error))
     return RecognitionEvaluation(
         len(readings),
         len(set(writers)),

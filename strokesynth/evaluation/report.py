@@ -132,16 +132,16 @@ def _bias(figures: Mapping[str, Any]) -> Iterator[str]:
 def _characters(figures: Mapping[str, Any]) -> Iterator[str]:
     from strokesynth.evaluation.synthesis import GROUPS
 
-    of = figures["of"]
+    writings = figures["of"]
     for reader, found in figures["readers"].items():
-        yield f"read by {reader}, {of} writings of each: " + ", ".join(
+        yield f"read by {reader}, {writings} writings of each: " + ", ".join(
             f"{group} {100 * share:.1f} %" for group, share in found["groups"].items()
         )
         for group, good in _GOOD.items():
             weak = sorted(
-                (times / of, c)
+                (times / writings, c)
                 for c, times in found["recognised"].items()
-                if GROUPS[group](c) and times < good * of
+                if GROUPS[group](c) and times < good * writings
             )
             shown = ", ".join(f"{c} {100 * share:.0f}" for share, c in weak)
             yield f"{group} below {100 * good:.0f} %: {shown or 'none'}"

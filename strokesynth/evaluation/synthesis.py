@@ -50,7 +50,7 @@ GROUPS = {
 _REAL = ("iam", "unipen-text")  # sources of lines that someone wrote in one go
 _WORST, _CONFUSIONS = 24, 30
 _PAGE = 1800  # characters
-_MOST_PAIRS = 60  # of one word
+_MOST_PAIRS = 60  # pairs of writings of one word
 _RATIOS = (
     ("one style", "one writer"),
     ("no style", "one writer"),
@@ -59,7 +59,7 @@ _RATIOS = (
 )
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Advance]]
-"""Makes a bar for a task of so many steps; gives what moves it."""
+"""Makes a bar with a label and a number of steps, and gives the function that moves it on."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Options:
     styles: tuple[str, ...] = ()  # for the variety; none stands for all bundled ones
     real_lines: int = 1200  # at most, of each kind
     validation_lines: int = 320  # of each source
-    rounds: int = 3  # of which a time is the median
+    rounds: int = 3  # number of timings, of which the median is given
 
     def __post_init__(self) -> None:
         for name in ("lines", "per_character", "writings", "real_lines", "validation_lines", "rounds"):
@@ -96,11 +96,11 @@ QUICK = Options(
     validation_lines=16,
     rounds=1,
 )
-"""For a first look: the figures say little."""
+"""Options for a first look, whose figures say little."""
 
 
 class Result(NamedTuple):
-    """What a part found."""
+    """The findings of one part of the evaluation."""
 
     figures: dict[str, Any]
     sheet: Sequence[tuple[Ink, str]] = ()  # ink worth looking at, with titles
@@ -152,17 +152,17 @@ class SynthesisEvaluation:
         }
 
     def available(self, part: str) -> bool:
-        """Whether there is what a part needs."""
+        """Whether the corpus that a part needs was given."""
         needed = {"real": self.corpus, "nats": self.generation_corpus}
         return needed.get(part, self) is not None
 
     def legibility(self, *, proofread: bool) -> Result:
-        """How each class of lines is read at the default bias; and the worst of them."""
+        """Measure how each class of lines is read at the default bias, and find the worst lines."""
         texts = {
             kind: test_texts.lines(kind, self.options.lines, self.options.seed) for kind in test_texts.CLASSES
         }
-        flat = [text for of in texts.values() for text in of]
-        kinds = [kind for kind, of in texts.items() for _ in of]
+        flat = [text for some in texts.values() for text in some]
+        kinds = [kind for kind, some in texts.items() for _ in some]
         inks, readings = self._write_and_read(
             "proofread lines" if proofread else "lines", texts, proofread=proofread
         )
@@ -175,7 +175,7 @@ class SynthesisEvaluation:
                 )
                 for kind in texts
             }
-            found[name] = {kind: Legibility.of(*of).to_dict() for kind, of in by_kind.items()}
+            found[name] = {kind: Legibility.of(*both).to_dict() for kind, both in by_kind.items()}
         main = next(iter(readings.values()))
         bad = [
             {"class": kinds[i], "written": flat[i], "read": main[i], "ink": inks[i] is not None}
@@ -189,10 +189,10 @@ class SynthesisEvaluation:
         return Result({"readers": found, "worst": bad, "confusions": _confusions(flat, main)}, sheet)
 
     def real(self) -> Result:
-        """How the readers fare on lines that people wrote, by kind."""
+        """Measure how well the readers read lines that people wrote, by kind."""
         corpus = _given(self.corpus, "corpus")
         chosen = np.flatnonzero(np.isin(corpus.splits, HELD_OUT) & np.isin(corpus.sources, _REAL))
-        # "#" stands for what is struck out, in IAM-OnDB.
+        # In IAM-OnDB, "#" stands for what is struck out.
         chosen = np.array(
             [i for i in chosen if corpus.sources[i] != "iam" or "#" not in corpus.texts[i]], int
         )
@@ -216,28 +216,30 @@ class SynthesisEvaluation:
         return Result({"readers": found})
 
     def characters(self, *, proofread: bool) -> Result:
-        """How often each character is recognised in its usual company."""
-        of = self.options
-        places = [p for c in of.characters for p in test_texts.places(c, of.per_character, of.seed)]
+        """Count how often each character is recognised in its usual company."""
+        options = self.options
+        places = [
+            p for c in options.characters for p in test_texts.places(c, options.per_character, options.seed)
+        ]
         texts = {"characters": [p.text for p in places]}
         what = "proofread characters" if proofread else "characters"
         _, readings = self._write_and_read(what, texts, proofread=proofread)
         found = {}
         for name, read in readings.items():
             right = np.array([recognised(p.text, p.at, r) for p, r in zip(places, read)])
-            counts = right.reshape(len(of.characters), of.per_character).sum(1)
-            table = dict(zip(of.characters, counts.tolist(), strict=True))
+            counts = right.reshape(len(options.characters), options.per_character).sum(1)
+            table = dict(zip(options.characters, counts.tolist(), strict=True))
             groups = {
                 group: sum(table[c] for c in table if is_one(c))
-                / max(1, of.per_character * sum(is_one(c) for c in table))
+                / max(1, options.per_character * sum(is_one(c) for c in table))
                 for group, is_one in GROUPS.items()
             }
             found[name] = {"recognised": table, "groups": groups}
         main = next(iter(readings.values()))
-        company = {c: test_texts.company(c) for c in of.characters}
+        company = {c: test_texts.company(c) for c in options.characters}
         return Result(
             {
-                "of": of.per_character,
+                "of": options.per_character,
                 "company": company,
                 "readers": found,
                 "confusions": _confusions(texts["characters"], main),
@@ -245,7 +247,7 @@ class SynthesisEvaluation:
         )
 
     def bias(self) -> Result:
-        """How plain sentences are read at each bias, without proofreading; the same sentences every time."""
+        """Measure how the same plain sentences are read at each bias, without proofreading."""
         texts = {"sentences": test_texts.lines("sentences", self.options.lines, self.options.seed)}
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in self.readers}
         for bias in self.options.biases:
@@ -255,27 +257,32 @@ class SynthesisEvaluation:
         return Result({"readers": found})
 
     def variety(self) -> Result:
-        """How different two writings of a word are, beside those of people where there is a corpus."""
-        of, reader = self.options, next(iter(self.readers.values()))
-        names = of.styles or tuple(styles())
-        calls: list[tuple[str | None, int]] = [(s, k) for s in names for k in range(of.writings)]
-        calls += [(None, k) for k in range(3 * of.writings)]
+        """Measure how different two writings of a word are, beside those of people where there is a corpus."""
+        options, reader = self.options, next(iter(self.readers.values()))
+        names = options.styles or tuple(styles())
+        calls: list[tuple[str | None, int]] = [(s, k) for s in names for k in range(options.writings)]
+        calls += [(None, k) for k in range(3 * options.writings)]
         styled, free = list[WrittenWord](), list[WrittenWord]()
         with self.bar("variety", len(calls) * len(variety.LINES)) as progress:
             for style, k in calls:
                 label = f"variety {style} {k}"
                 inks = write_lines(
-                    self.synthesizer, variety.LINES, seed=of.seed, label=label, style=style, progress=progress
+                    self.synthesizer,
+                    variety.LINES,
+                    seed=options.seed,
+                    label=label,
+                    style=style,
+                    progress=progress,
                 )
-                there = [(j, variety.as_read(ink)) for j, ink in enumerate(inks) if has_extent(ink)]
-                readings = reader.read_lines([ink for _, ink in there], normalized=True)
-                for (j, ink), reading in zip(there, readings, strict=True):
+                readable = [(j, variety.as_read(ink)) for j, ink in enumerate(inks) if has_extent(ink)]
+                readings = reader.read_lines([ink for _, ink in readable], normalized=True)
+                for (j, ink), reading in zip(readable, readings, strict=True):
                     line = (style, k, j)
                     cut = variety.cut_words(
                         ink, variety.LINES[j], reading, hand=style or line, line=line, label=j
                     )
                     (free if style is None else styled).extend(cut)
-        limits: dict[str, Any] = {"most": _MOST_PAIRS, "seed": of.seed}
+        limits: dict[str, Any] = {"most": _MOST_PAIRS, "seed": options.seed}
         kinds = {
             "one style": variety.pairs(styled, one_hand=True, one_text=True, **limits),
             "two styles": variety.pairs(styled, one_hand=False, one_text=True, **limits),
@@ -292,7 +299,7 @@ class SynthesisEvaluation:
             for kind, words in kinds.items()
         }
         ratios = _RATIOS if self.corpus is not None else ()
-        found = variety.compare(differences, ratios, seed=of.seed)
+        found = variety.compare(differences, ratios, seed=options.seed)
         figures = {
             "words": list(found.words),
             "pairs": found.pairs,
@@ -304,7 +311,7 @@ class SynthesisEvaluation:
         return Result(figures)
 
     def nats(self) -> Result:
-        """What held-out ink costs the synthesis network: see `SynthesisTask.validate`."""
+        """Measure what held-out ink costs the synthesis network in nats, see `SynthesisTask.validate`."""
         task = SynthesisTask(
             "conditional_handwriting",
             _given(self.generation_corpus, "generation_corpus"),
@@ -326,28 +333,29 @@ class SynthesisEvaluation:
     def speed(self) -> Result:
         """Points a second for one line and 32 of them, 40 characters each, and seconds for a page.
 
-        Medians after a warm-up; of a page once, with and without proofreading.
+        Rates are medians after a warm-up. The page is written once with and once without proofreading.
         """
-        of, write_lines = self.options, self.synthesizer.write_lines
-        texts = sorted(test_texts.lines("sentences", 400, of.seed), key=lambda t: (abs(len(t) - 40), t))[:32]
-        page, length = "", _PAGE if of.rounds > 1 else _PAGE // 6
-        for text in test_texts.lines("sentences", 100, of.seed + 1):
+        options, write_lines = self.options, self.synthesizer.write_lines
+        texts = test_texts.lines("sentences", 400, options.seed)
+        texts = sorted(texts, key=lambda t: (abs(len(t) - 40), t))[:32]
+        page, length = "", _PAGE if options.rounds > 1 else _PAGE // 6
+        for text in test_texts.lines("sentences", 100, options.seed + 1):
             page = f"{page} {text}".strip() if len(page) < length else page
         rates: dict[str, list[float]] = {"one line": [], "32 lines": []}
         pages = {}
         lines = len(page) // 40
-        with self.bar("speed", 33 * of.rounds + 2 * lines) as progress:
+        with self.bar("speed", 33 * options.rounds + 2 * lines) as progress:
             for proofread in (False, True):  # to warm up, and to load the reader
-                write_lines(texts[:1], seed=of.seed, proofread=proofread)
-            for k in range(of.rounds):
+                write_lines(texts[:1], seed=options.seed, proofread=proofread)
+            for k in range(options.rounds):
                 for name, some in (("one line", [texts[k % 32]]), ("32 lines", texts)):
                     start = time.perf_counter()
-                    inks = write_lines(some, seed=of.seed + k)
+                    inks = write_lines(some, seed=options.seed + k)
                     rates[name].append(sum(ink.n_points for ink in inks) / (time.perf_counter() - start))
                     progress(len(some))
             for name, proofread in (("plain", False), ("proofread", True)):
                 start = time.perf_counter()
-                self.synthesizer.write_page(page, seed=of.seed, proofread=proofread)
+                self.synthesizer.write_page(page, seed=options.seed, proofread=proofread)
                 pages[name] = time.perf_counter() - start
                 progress(lines)
         return Result(

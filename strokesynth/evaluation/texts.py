@@ -1,4 +1,4 @@
-"""Texts to examine a writer with: lines of five classes, and each printable ASCII character in its usual company.
+"""Test texts for a synthesizer: lines of five classes, and each printable ASCII character in its usual company.
 
 Made by rule from a seed: the same seed gives the same texts, on every machine. Words, names and patterns are ours, and
 others than those of `strokesynth.datasets.phrases`, of which training lines are composed.
@@ -18,7 +18,7 @@ CLASSES = {
     "web": "e-mail addresses and URLs",
     "soup": "words among all ASCII punctuation",
 }
-"""The classes of lines, and what they are."""
+"""The classes of lines, each with its description."""
 
 CHARACTERS = string.ascii_lowercase + string.ascii_uppercase + string.digits + string.punctuation
 """The 94 printable ASCII characters that leave ink."""
@@ -64,7 +64,7 @@ def places(character: str, count: int, seed: int) -> list[Place]:
 
 
 def company(character: str) -> str:
-    """What one of `CHARACTERS` is examined among, in words."""
+    """A description of the company in which one of `CHARACTERS` is examined."""
     if len(character) != 1 or character not in CHARACTERS:
         raise ValueError(f"expected one of the printable ASCII characters but the blank, got {character!r}")
     if character in string.ascii_lowercase:

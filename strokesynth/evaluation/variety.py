@@ -1,4 +1,4 @@
-"""How different two writings of the same word are: generated ones beside those of people.
+"""The difference of two writings of the same word, for generated ones beside those of people.
 
 Lines are normalised alike, whoever wrote them, and cut into words where a reader found these, so that scribble counts
 for nothing. The difference of two writings of a word is the mean distance, in x-heights, between the points of one
@@ -26,7 +26,7 @@ from strokesynth.ink.words import split_words
 from strokesynth.recognition.reading import Reading
 
 SPACING = 0.15
-"""x-heights between the points of a word that are compared."""
+"""Distance between the points of a word that are compared, in x-heights."""
 
 LINES = (
     "So they had not been there with the others",
@@ -38,7 +38,7 @@ LINES = (
     "He will say more about the man who has this",
     "The one that you could not have had for less",
 )
-"""What is written to be compared. Their `WORDS` are also common in whatever people wrote."""
+"""Lines that are written to be compared. Their `WORDS` are also common in whatever people wrote."""
 
 WORDS = frozenset(
     """the and was with that have had his for from which were not this are been they you him their would there
@@ -46,7 +46,7 @@ WORDS = frozenset(
 )
 
 LEAST_PAIRS = 5
-"""A word counts where each kind of pair has at least so many."""
+"""Number of pairs that a word needs of each kind, so that it counts."""
 
 _DRAWS = 2000
 _OF_ONE = 20  # lines of one writer
@@ -59,8 +59,8 @@ class WrittenWord(NamedTuple):
 
     word: str
     hand: Hashable  # who wrote it: a writer, a style
-    line: Hashable  # in which line: the words of one are not compared with each other
-    place: Hashable  # where in which text: what two writings of one text share
+    line: Hashable  # the line it is from; words of one line are not compared with each other
+    place: Hashable  # its place in its text, which two writings of one text share
     shape: Floats  # (n, 2) as `shape` gives it
 
 
@@ -94,10 +94,10 @@ def difference(a: Floats, b: Floats) -> float:
     if not len(a) or not len(b):
         raise ValueError(f"warping needs points on both sides; got {len(a)} and {len(b)}")
     distance = np.hypot(a[:, None, 0] - b[None, :, 0], a[:, None, 1] - b[None, :, 1])
-    best = np.append(0.0, np.full(len(b), np.inf))  # of the points so far with the first j of b
+    best = np.append(0.0, np.full(len(b), np.inf))  # best cost of the points so far with the first j of b
     for row in distance:
         arrived = np.minimum(best[1:] + row, best[:-1] + 2 * row)
-        # Going on along the row adds its distances: that is a running minimum, once they are taken off.
+        # Going on along the row adds its distances, and once they are taken off this is a running minimum.
         along = np.cumsum(row)
         best[0] = np.inf
         best[1:] = along + np.minimum.accumulate(arrived - along)
@@ -158,9 +158,9 @@ def cut_words(
 def pairs(
     writings: Sequence[WrittenWord], *, one_hand: bool, one_text: bool, most: int, seed: int
 ) -> dict[str, list[tuple[WrittenWord, WrittenWord]]]:
-    """By word, two writings of it in different lines: of one hand or of two, of one place in a text or any places.
+    """Pair the writings of each word in different lines: of one hand or of two, at one place in a text or at any.
 
-    At most `most` of a word; of one hand, about equally many from each that has several.
+    A word has at most `most` pairs. Of those in one hand, about equally many come from each hand that has several.
     """
     rng = Random(seed)
     groups: dict[tuple[str, Hashable, Hashable], list[WrittenWord]] = defaultdict(list)
@@ -170,7 +170,7 @@ def pairs(
         lambda: defaultdict(list)
     )
     for (word, _, hand), group in groups.items():
-        # All pairs of what many people wrote would be millions.
+        # The writings of many people make millions of pairs.
         some = rng.sample(group, min(len(group), max(most, _OF_ONE)))
         for a, b in itertools.combinations(some, 2):
             if a.line != b.line and (a.hand == b.hand) == one_hand:

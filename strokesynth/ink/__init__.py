@@ -1,4 +1,4 @@
-"""What a pen wrote: ink, its files, how it is drawn, and its geometry."""
+"""Ink, which is what a pen wrote: its files, its drawing and its geometry."""
 
 from strokesynth.ink import iam_xml, inkml, json_npz, raster, svg
 from strokesynth.ink.files import check_output, register

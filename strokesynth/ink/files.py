@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from strokesynth._files import check_writable
 
 Encode = Callable[..., bytes]
-"""From an `Ink`, and options of the format, to the bytes of a file."""
+"""Turns an `Ink`, with options of the format, into the bytes of a file."""
 
 Decode = Callable[[bytes], Any]
-"""From the bytes of a file to an `Ink`."""
+"""Turns the bytes of a file into an `Ink`."""
 
 T = TypeVar("T")
 
@@ -34,12 +34,12 @@ def register(suffix: str, *, encode: Encode | None = None, decode: Decode | None
 
 
 def encoder(path: str | os.PathLike[str]) -> Encode:
-    """What writes ink to a file of this name. Raises ValueError on a suffix that no format has."""
+    """The encoder for a file of this name. Raises ValueError on a suffix that no format has."""
     return _by_suffix(path, _ENCODERS, "written to")
 
 
 def decoder(path: str | os.PathLike[str]) -> Decode:
-    """What reads ink from a file of this name. Raises ValueError on a suffix that no format has."""
+    """The decoder for a file of this name. Raises ValueError on a suffix that no format has."""
     return _by_suffix(path, _DECODERS, "read from")
 
 

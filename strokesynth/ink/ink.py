@@ -143,7 +143,7 @@ class Ink:
         # A difference of two multiples of `grid` is itself a float32 when `grid` is no finer than twice the
         # spacing of float32 at that step; so round each point to the coarser grid of its two steps first.
         lengths = np.abs(np.diff(points, axis=0, prepend=0.0)).astype(np.float32)
-        # Of a step of zero it is a denormal number, which some programs make the processor take for zero.
+        # The spacing at zero is a denormal number, which some programs make the processor take for zero.
         spacing = 2.0 * np.maximum(np.spacing(lengths), np.finfo(np.float32).tiny).astype(float)
         grid = spacing.copy()
         grid[:-1] = np.maximum(spacing[:-1], spacing[1:])
@@ -203,7 +203,7 @@ class Ink:
         return f"<Ink {text}{len(self.strokes)} strokes, {self.n_points} points>"
 
     def _repr_svg_(self) -> str:
-        # Without the XML declaration on its first line, which has no place within a page of HTML.
+        # The XML declaration on the first line has no place within a page of HTML.
         return encoder("ink.svg")(self).decode().partition("\n")[2].rstrip("\n")
 
     # --- files -----------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def from_element(root: ET.Element) -> Ink:
 
 @dataclass(frozen=True)
 class _Format:
-    """How the values of a point become a place.
+    """The way in which the values of a point become a place.
 
     A point has the values `names`, of which those from `least` on (the intermittent channels) may be left out;
     columns (x, y, 1) of its X and Y become ink by `matrix` (2, 3).
@@ -121,7 +121,7 @@ class _Channel:
     """The values of one channel along one trace: <trace> in the Recommendation."""
 
     def __init__(self) -> None:
-        self.order = 0  # of the differences that are given: 0 for the value itself
+        self.order = 0  # order of the differences that are given, 0 for the value itself
         self.number = 0.0  # the last that was given
         self.value: float | None = None
         self.difference = 0.0  # between the last two values
@@ -156,7 +156,7 @@ class _Reader:
 
     def __init__(self, root: ET.Element) -> None:
         self.root = root
-        # By tag as well, because in some data sets traces and groups have the same ids.
+        # The key has the tag as well, because in some data sets traces and groups have the same ids.
         self.definitions: dict[tuple[str, str], ET.Element] = {}
         for element in root.iter():
             name = element.get(ID) or element.get("id")
@@ -362,8 +362,8 @@ def _size(channel: ET.Element, source: ET.Element | None) -> float | None:
     """Millimetres in one unit of the channel; None if that is known to nobody but the device."""
     for element in () if source is None else source.iter("channelProperty"):
         if (element.get("channel"), element.get("name")) == (channel.get("name"), "resolution"):
-            # The numbers then count steps of that size, whatever the units of the channel: so mean it the programs
-            # of Microsoft and Wacom, which write units="cm" beside whole numbers of 1/1000 cm.
+            # The numbers then count steps of that size, whatever the units of the channel: this is what
+            # the programs of Microsoft and Wacom mean, which write units="cm" beside whole numbers of 1/1000 cm.
             value = positive(f"resolution of channel {channel.get('name')}", element.get("value"))
             per, inverse, unit = element.get("units", "dev").rpartition("/")
             if unit not in _MILLIMETRES or per.strip() not in ("", "1"):
@@ -373,7 +373,7 @@ def _size(channel: ET.Element, source: ET.Element | None) -> float | None:
 
 
 def _own_annotation(root: ET.Element) -> dict[str, Any] | None:
-    """What `encode` put beside the traces, or None in the file of another program."""
+    """The annotation that `encode` put beside the traces, or None in the file of another program."""
     for annotation in root.findall("annotation"):
         if annotation.get("type") == ANNOTATION:
             try:

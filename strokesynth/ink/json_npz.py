@@ -59,14 +59,14 @@ def to_npz(ink: Ink) -> bytes:
         "lengths": np.array([len(s) for s in ink.strokes]),
     }
     if ink.text is not None:
-        # As JSON, because NumPy strings lose trailing zeros and half surrogates.
+        # The text is kept as JSON, because NumPy strings lose trailing zeros and half surrogates.
         arrays["text"] = np.array(json.dumps(ink.text))
     if ink.characters is not None:
         arrays["characters"] = np.concatenate(ink.characters)
     if ink.legibility is not None:
         arrays["legibility"] = np.array(ink.legibility)
     buffer = io.BytesIO()
-    # Not np.savez, which stamps each member with the time of day.
+    # np.savez would stamp each member with the time of day.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             member = io.BytesIO()

@@ -31,7 +31,7 @@ _SLOPES = np.tan(np.deg2rad(_DEGREES))
 _BESIDE = 7.0  # lines of a page share at least so much of their width
 _EVEN = 0.5  # and the one has at least so much of the writing of the other
 _SLOPE_SPREAD = 0.06
-_CELLS = 4_000_000  # of the grid; ink that needs more is no page
+_CELLS = 4_000_000  # cells of the grid; ink that needs more is no page
 
 
 def split_rows(ink: Ink) -> list[Ink]:
@@ -52,7 +52,7 @@ def split_rows(ink: Ink) -> list[Ink]:
 
 
 def is_page(ink: Ink) -> bool:
-    """Whether lines of writing stand one below another, beyond doubt; what only climbs, or runs down the page, is none.
+    """Whether lines of writing clearly stand one below another; one that only climbs does not count.
 
     Two neighbouring lines share some width, and neither has much less writing than the other: descenders and high
     capitals that happen to lie in one row have less than half of what is beside them.
@@ -212,7 +212,7 @@ def _merge(x: Floats, y: Floats, weight: Floats, label: Ints) -> tuple[Ints, int
 
 
 def _distance(x: Floats, y: Floats, weight: Floats, a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """How far two ridges are from being one line: below 1 they are."""
+    """The distance of two ridges from being one line, which they are if it is below 1."""
     if weight[a].sum() > weight[b].sum():
         a, b = b, a
     # Against the part of the larger one that is nearest in x.

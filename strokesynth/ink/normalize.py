@@ -192,7 +192,7 @@ def _rough_height(points: Floats) -> float:
 
 
 def _least_height(points: Floats, lengths: Ints) -> float:
-    """What the x-height cannot be much below: a lone dash has no height of its own to tell."""
+    """A height that the x-height cannot be much below, since a lone dash has no height of its own to tell."""
     first = np.cumsum(lengths) - lengths
     low, high = np.minimum.reduceat(points, first), np.maximum.reduceat(points, first)
     width, height = high.max(axis=0) - low.min(axis=0)

@@ -90,9 +90,8 @@ def add_paths(group: Any, strokes: Iterable[NDArray[np.float64]]) -> Any:
 
 def path_data(curves: NDArray[np.float64]) -> str:
     """SVG path data of Béziers (k, 4, 2) that follow one another, to a thousandth of a unit."""
-    values = np.concatenate(
-        [curves[0, 0], curves[:, 1:].ravel()]
-    ).tolist()  # Python's floats: quicker as text
+    # Python's floats are quicker to write as text than NumPy's.
+    values = np.concatenate([curves[0, 0], curves[:, 1:].ravel()]).tolist()
     start, *rest = [_number(value) for value in values]
     return f"M{start} {rest[0]}C{' '.join(rest[1:])}"
 

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from strokesynth._xml import local_name
 
-PIECES = (
-    16  # straight pieces of a curve, or of a quarter of an arc: off by at most 1/800 of a circle's radius
-)
+# Straight pieces of a curve, or of a quarter of an arc, which are off by at most 1/800 of a circle's radius
+PIECES = 16
 
 _ARGUMENTS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7, "Z": 0}
 _NUMBER = re.compile(r"[\s,]*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
@@ -116,7 +115,7 @@ def path_points(data: str) -> list[NDArray[np.float64]]:
         else:
             if before == "Z":  # without an M the next subpath starts where the last did
                 paths.append([start[None]])
-            reflected = 2 * here - control  # of the curve before, for S and T
+            reflected = 2 * here - control  # control point of the curve before, for S and T
             if kind == "A":
                 piece = _arc(here, end, *arguments[:5])
             elif kind in "CSQT":

@@ -14,9 +14,9 @@ _GAP_CAP = 1.5  # x-heights: a blank that wide is one for sure
 _DISSENT = 0.04  # x-heights of blank that outweigh one point whose window was on another word
 _FEW = 25.0  # points that a stroke counts for at least: a comma would soon be lost to the next word
 _HYPHEN, _HYPHEN_HEIGHT, _HYPHEN_GAP = 0.55, 0.45, 0.25
-_BREAK_EARLIER = 0.3  # of the letters that would fit, how many may be given up to break after a sign
+_BREAK_EARLIER = 0.3  # share of the letters that fit which may be given up to break after a sign
 _USUAL_GAP = 1.6
-_GAP_RANGE = (0.7, 1.4)  # of the writer's usual blank: others are a slip
+_GAP_RANGE = (0.7, 1.4)  # times the writer's usual blank; other blanks are slips
 
 
 class Word(NamedTuple):
@@ -27,15 +27,15 @@ class Word(NamedTuple):
     lengths: NDArray[np.int64]  # (s,) points of each stroke
     characters: NDArray[np.int64]  # (n,) index into the text
     gap: float  # blank before it in x-heights; nan at the start of what was written in one go
-    legibility: float | None = None  # of the ink that it was taken from, see `Ink`
+    legibility: float | None = None  # that of the ink it was taken from, see `Ink`
 
     @property
     def width(self) -> float:
-        """From the left edge to the right."""
+        """The distance from the left edge to the right one, in x-heights."""
         return float(self.points[:, 0].max())
 
     def transform(self, matrix: NDArray[np.float64], rise: float = 0.0) -> Word:
-        """Under a linear map (2, 2), then `rise` higher; the left edge stays x = 0."""
+        """The word under a linear map (2, 2) and then moved up by `rise`; the left edge stays x = 0."""
         points = self.points @ matrix.T - (0.0, rise)
         points[:, 0] -= points[:, 0].min()
         return self._replace(points=points)
@@ -68,10 +68,10 @@ def split_words(ink: Ink) -> list[Word]:
     words: list[Word] = []
     edge = np.nan
     for (start, end), first, last in zip(spans, cuts[:-1], cuts[1:], strict=True):
-        own = np.sort(order[first:last])  # in writing order
-        points = np.concatenate([ink.strokes[i] for i in own]).astype(np.float64)
-        characters = np.concatenate([ink.characters[i] for i in own]).clip(start, end - 1) - start
-        lengths = np.array([len(ink.strokes[i]) for i in own])
+        members = np.sort(order[first:last])  # in writing order
+        points = np.concatenate([ink.strokes[i] for i in members]).astype(np.float64)
+        characters = np.concatenate([ink.characters[i] for i in members]).clip(start, end - 1) - start
+        lengths = np.array([len(ink.strokes[i]) for i in members])
         low, high = points[:, 0].min(), points[:, 0].max()
         points[:, 0] -= low
         text, gap = ink.text[start:end], low - edge
@@ -91,7 +91,7 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def best_cuts(left: NDArray[np.float64], right: NDArray[np.float64], votes: NDArray[np.float64]) -> list[int]:
-    """Where to cut S strokes into W runs, some perhaps empty: W + 1 places from 0 to S.
+    """The best cuts of S strokes into W runs, some perhaps empty: W + 1 places from 0 to S.
 
     left, right (S,): edges of the strokes; votes (S, W): points of each that belong to each word. The score of a
     cut is the sum of its blanks (each up to `_GAP_CAP`) less `_DISSENT` for every point in another word's run.
@@ -100,10 +100,10 @@ def best_cuts(left: NDArray[np.float64], right: NDArray[np.float64], votes: NDAr
     blank = np.zeros(strokes + 1)
     blank[1:-1] = np.minimum.accumulate(left[::-1])[::-1][1:] - np.maximum.accumulate(right)[:-1]
     blank = np.minimum(blank, _GAP_CAP)
-    # dissent[w, i]: of the first i strokes, if they were all of word w
+    # dissent[w, i] is the penalty of the first i strokes if all of them were in word w.
     dissent = np.zeros((words, strokes + 1))
     dissent[:, 1:] = _DISSENT * np.cumsum(votes.sum(1, keepdims=True) - votes, axis=0).T
-    score = -dissent[0]  # of the first i strokes as the words so far
+    score = -dissent[0]  # score of the first i strokes as the words so far
     chosen = np.zeros((words, strokes + 1), dtype=int)  # where the last of these words starts
     places = np.arange(strokes + 1)
     for w in range(1, words):
@@ -161,7 +161,7 @@ def break_word(word: Word, room: float) -> tuple[Word, Word | None]:
     low, high = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(low, word.characters, word.points[:, 0])
     np.maximum.at(high, word.characters, word.points[:, 0])
-    width = np.maximum.accumulate(high) - np.minimum.accumulate(low)  # of the first k + 1 characters
+    width = np.maximum.accumulate(high) - np.minimum.accumulate(low)  # width of the first k + 1 characters
     signs = np.array([not c.isalnum() for c in word.text])
     width = width + np.where(signs, 0.0, _HYPHEN_GAP + _HYPHEN)
     inked = np.isfinite(low)

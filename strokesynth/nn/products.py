@@ -1,4 +1,4 @@
-"""In which type matrix products are computed when a network is trained: one setting for all layers.
+"""The type in which matrix products are computed when a network is trained: one setting for all layers.
 
 The setting is one of `CHOICES`. It comes from `products_in`, or else from the environment variable
 STROKESYNTH_PRODUCTS, or else is "auto": what is fastest on the device. Sums, activations, states and weights stay
@@ -19,7 +19,7 @@ VARIABLE = "STROKESYNTH_PRODUCTS"
 """Name of the environment variable."""
 
 CHOICES = ("auto", "float32", "bfloat16")
-"""What the setting may be."""
+"""The values that the setting may have."""
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _chosen: ContextVar[str | None] = ContextVar("products", default=None)

@@ -49,7 +49,7 @@ class RecognitionConfig:
 
 
 class RecognitionNetwork(nn.Module):
-    """From rows of features to the log-probabilities of characters, one frame for every four rows.
+    """Turns rows of features into the log-probabilities of characters, one frame for every four rows.
 
     The features' mean and standard deviation over the training corpus are buffers of the network.
     """
@@ -73,7 +73,7 @@ class RecognitionNetwork(nn.Module):
         self.output = nn.Linear(size, config.alphabet_size)
 
     def frames(self, rows: Tensor) -> Tensor:
-        """How many frames so many rows give."""
+        """The number of frames that a number of rows gives."""
         return (rows + self.stride - 1) // self.stride
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,7 +99,7 @@ class RecognitionNetwork(nn.Module):
 
 
 class ResidualLSTM(nn.Module):
-    """What a bidirectional LSTM layer adds to its input: (T, B, size) to (T, B, size)."""
+    """A bidirectional LSTM layer, added to its input: (T, B, size) to (T, B, size)."""
 
     def __init__(self, size: int) -> None:
         """Half of `size` cells in each direction."""
@@ -136,7 +136,7 @@ def reverse(x: Tensor, lengths: Tensor) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """What self-attention adds to its input: (T, B, size) to (T, B, size), over all frames of a sequence.
+    """Self-attention over all frames of a sequence, added to its input: (T, B, size) to (T, B, size).
 
     Frames know their place from sinusoids (Vaswani et al., section 3.5) added to queries and keys.
     """

@@ -67,7 +67,7 @@ class NoiseStreams:
     """Uniform random numbers for B lines, each from its own seed."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
-        # Not torch.Generator, which looks at 32 bits of a seed only.
+        # torch.Generator would look at only 32 bits of a seed.
         self._generators = [np.random.default_rng(seed) for seed in seeds]
         self._step = 0
         self._block = torch.empty(0)
@@ -81,7 +81,7 @@ class NoiseStreams:
         return self._block[:, at]
 
     def block(self, lines: Iterable[int]) -> NDArray[np.float32]:
-        """Those of the next steps of these lines: (B, steps, 4), zeros for the others."""
+        """The random numbers of the next steps of these lines, (B, steps, 4), with zeros for the other lines."""
         numbers = np.zeros((len(self._generators), _BLOCK, 4), np.float32)
         for line in lines:
             self._generators[line].random(out=numbers[line], dtype=np.float32)
@@ -105,7 +105,7 @@ def _one_thread() -> Iterator[None]:
 
 
 class _Order(NamedTuple):
-    """What is to be written: B lines."""
+    """B lines that are to be written."""
 
     texts: list[NDArray[np.int64]]  # codes, those of the style first and the end mark last
     before: int  # characters of the style
@@ -116,7 +116,7 @@ class _Order(NamedTuple):
 
 
 class _Written(NamedTuple):
-    """What has been written of one line."""
+    """The part of one line that has been written."""
 
     offsets: NDArray[np.float32]  # (n, 3)
     phi: NDArray[np.float32]  # (n, U) the window's weights, style and padding included
@@ -201,9 +201,10 @@ def _write_compiled(writer: Writer, order: _Order) -> list[_Written]:
 
 
 def _primed(writer: Writer, style: NDArray[np.float32], text: NDArray[np.int64]) -> tuple[LinesState, int]:
-    """What is known after a style's first points, and how many: up to where the window sees what comes after its text.
+    """The state of a line after the first points of a style, and the number of these points.
 
-    This is the same for all that is written in the style: one line stands for all, and for the calls that follow.
+    They are those before the window sees what comes after the text of the style. Up to there the state is the same
+    for all that is written in the style: one line stands for all, and for the calls that follow.
     The writer remembers the last style. Other threads may replace it at any time, so it is looked at once only.
     """
     key = (style.tobytes(), text.tobytes())

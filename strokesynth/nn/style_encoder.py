@@ -78,7 +78,7 @@ class References(NamedTuple):
     def of(
         cls, lines: Sequence[tuple[NDArray[np.float32], NDArray[np.integer], NDArray[np.int64]]]
     ) -> References:
-        """From lines of (offsets (n, 3) in x-heights, character index of each point (n,) or -1, codes of the text)."""
+        """Collect lines: (offsets (n, 3) in x-heights, character index of each point (n,) or -1, codes of text)."""
         points, instances, codes, rows = [], [], [], []
         count = 0
         for row, (offsets, characters, text) in enumerate(lines):
@@ -147,13 +147,6 @@ class StyleVectors(NamedTuple):
 def mean_of(posterior: Posterior) -> StyleVectors:
     """The most likely styles."""
     return StyleVectors(posterior.hand, posterior.characters)
-
-
-def draw_from(posterior: Posterior) -> StyleVectors:
-    """Styles drawn from the posterior with torch's random numbers, differentiably (Kingma and Welling 2013, eq 4)."""
-    hand = posterior.hand + torch.randn_like(posterior.hand) * (0.5 * posterior.hand_log_variance).exp()
-    spread = (0.5 * posterior.characters_log_variance).exp()
-    return StyleVectors(hand, posterior.characters + torch.randn_like(spread) * spread)
 
 
 class _Attention(nn.Module):
@@ -270,11 +263,11 @@ class StyleEncoder(nn.Module):
         """
         count, size, device = len(sets), self.alphabet_size, instances.device
         chosen = torch.cat([*sets, torch.zeros(0, dtype=torch.int64, device=device)])
-        of = torch.repeat_interleave(
+        styles = torch.repeat_interleave(
             torch.arange(count, device=device),
             torch.tensor([len(s) for s in sets], dtype=torch.int64, device=device),
         )
-        vectors, cell = instances[chosen], of * size + references.codes[chosen]
+        vectors, cell = instances[chosen], styles * size + references.codes[chosen]
         # Attention over the instances of one character of one style: weights that add up to one in each cell.
         weights = torch.exp(4.0 * torch.tanh(self.weigh(vectors) / 4.0))
         sums = weights.new_zeros(count * size, 1).index_add(0, cell, weights)
@@ -284,11 +277,11 @@ class StyleEncoder(nn.Module):
         certainty = seen / (seen + 1.0)
         tokens = torch.where(seen > 0, self.seen(torch.cat([mean, certainty], dim=1)), self.nothing)
         tokens = tokens.view(count, size, -1) + self.token.weight
-        of_lines = torch.unique(torch.stack([of, references.lines[chosen]]), dim=1)
+        of_lines = torch.unique(torch.stack([styles, references.lines[chosen]]), dim=1)
         numbers = lines.new_zeros(count, 1).index_add(0, of_lines[0], lines.new_ones(of_lines.shape[1], 1))
         whole = lines.new_zeros(count, lines.shape[1]).index_add(0, of_lines[0], lines[of_lines[1]])
         whole = whole / numbers.clamp(min=1.0)
-        letters = lines.new_zeros(count, vectors.shape[1]).index_add(0, of, vectors)
+        letters = lines.new_zeros(count, vectors.shape[1]).index_add(0, styles, vectors)
         total = seen.view(count, size).sum(1, keepdim=True)
         whole = torch.cat([whole, letters / total.clamp(min=1.0), total / (total + 10.0)], dim=1)
         dtype = product_dtype(device)
@@ -300,8 +293,8 @@ class StyleEncoder(nn.Module):
         seen = seen.view(count, size)
         if self.training:
             self._observe("hand", hand_mean[total[:, 0] > 0])
-            self._observe("characters", mean[seen > 0])
-        # Without any reference the style is the origin: what the writers of the training lines have on average.
+            self._observe("characters", mean[total[:, 0] > 0].flatten(0, 1))
+        # Without any reference the style is the origin, which is the mean over the writers of the training lines.
         known = (total > 0).to(hand_mean.dtype)
         return Posterior(
             known * (hand_mean - self.hand_mean.clone()) / self.hand_std.clone(),

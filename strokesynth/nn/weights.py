@@ -57,7 +57,7 @@ def build_network(task: str, config: dict[str, Any]) -> Network:
 FORMAT = 1
 
 FOLDER = Path(__file__).parents[1] / "weights"
-"""Where the weights in the package are."""
+"""The folder with the weights in the package."""
 
 
 class Weights(NamedTuple):

@@ -39,7 +39,7 @@ class WriterConfig:
 
 
 class WriterNetwork(nn.Module):
-    """From rows of features to one embedding of unit length for each line; a frame for every four rows.
+    """Turns rows of features into one embedding of unit length for each line, with a frame for every four rows.
 
     The features' mean and standard deviation over the training lines are buffers of the network, and so are those of
     its outputs.
@@ -79,7 +79,7 @@ class WriterNetwork(nn.Module):
         return F.normalize((outputs - mean) / std, dim=1)
 
     def outputs(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """What embeddings are made of, before they are centred and of unit length; see `settle`."""
+        """The outputs from which embeddings are made by centring and scaling to unit length; see `settle`."""
         return self.output(self._pooled(features, lengths)).float()
 
     @torch.no_grad()
@@ -120,10 +120,10 @@ class WriterNetwork(nn.Module):
 
 
 class ResidualConvolution(nn.Module):
-    """What a dilated convolution of five frames adds to its input (B, C, T), which it normalises first."""
+    """A dilated convolution of five frames, added to its input (B, C, T), which is normalised first."""
 
     def __init__(self, size: int, dilation: int) -> None:
-        """Of `size` channels, its frames `dilation` apart."""
+        """The convolution has `size` channels, and its frames are `dilation` apart."""
         super().__init__()
         self.norm = nn.LayerNorm(size)
         self.convolution = nn.Conv1d(size, size, kernel_size=5, padding=2 * dilation, dilation=dilation)

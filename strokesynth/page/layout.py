@@ -26,7 +26,7 @@ _X_HEIGHT_OF_PITCH = 0.29  # on ruled paper
 _LINE_PITCH = 3.5  # x-heights, where no rules say it
 _LEAST_PITCH = 2.9  # x-heights: a line of writing needs so many rules of a grid
 _ASCENT, _DESCENT = 2.2, 0.9  # of ordinary writing; what goes further is measured
-_RULE_SLACK = 0.4  # of the pitch: larger writing still fits the next rule if that is so much too near
+_RULE_SLACK = 0.4  # times the pitch: larger writing fits the next rule even if that is so much too near
 _LEAST_WIDTH = 3.0  # x-heights of a line
 _BLANK = 1.0  # x-heights that a blank at the start of a line indents it
 
@@ -139,7 +139,7 @@ class Passage(NamedTuple):
     """A stretch of text that the author broke no line in."""
 
     text: str
-    line: int  # of the whole text, from 1
+    line: int  # its number in the whole text, from 1
     align: str
     scale: float
     indent: float  # mm
@@ -162,7 +162,7 @@ class PlacedLine:
 
     @property
     def text(self) -> str:
-        """What the line says; a broken word ends in its hyphen."""
+        """The text of the line, in which a broken word ends in its hyphen."""
         return self.ink.text or ""
 
     @property

@@ -45,7 +45,7 @@ class Sheet:
 
     @property
     def text(self) -> str:
-        """What the sheet says, line by line."""
+        """The text of the sheet, line by line."""
         return "\n".join(line.text for line in self.lines)
 
     @property
@@ -88,7 +88,7 @@ class Page:
 
     @property
     def text(self) -> str:
-        """What the page says, line by line."""
+        """The text of the page, line by line."""
         return "\n".join(sheet.text for sheet in self)
 
     def _repr_svg_(self) -> str:

@@ -32,7 +32,7 @@ _MARGIN_LINE_GAP = 3.0
 
 
 class Margins(NamedTuple):
-    """In the order of CSS."""
+    """The four margins in the order of CSS."""
 
     top: float
     right: float
@@ -41,7 +41,7 @@ class Margins(NamedTuple):
 
 
 class Area(NamedTuple):
-    """Where there may be writing."""
+    """The area that may be written on."""
 
     left: float
     top: float
@@ -106,7 +106,7 @@ class Paper:
         return cls(width, height, sides, bool(mirrored), ruling, pitch, bool(margin_line))
 
     def area(self, number: int) -> Area:
-        """Where sheet `number` may be written on."""
+        """The area of sheet `number` that may be written on."""
         top, right, bottom, left = self.margins
         if self.mirrored and number % 2 == 0:
             left, right = right, left

@@ -20,9 +20,8 @@ def write_pdf(path: Path, drawings: Iterable[SheetDrawing]) -> None:
     """Write the drawings to a PDF file, one page each."""
     offsets: list[int] = []  # of objects 3, 4, ...; 1 is the catalog and 2 the list of pages
     with path.open("wb") as file:
-        file.write(
-            b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"
-        )  # the second line tells that there are bytes beyond ASCII
+        # The second line tells that there are bytes beyond ASCII.
+        file.write(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
 
         def add(body: bytes) -> None:
             offsets.append(file.tell())

@@ -1,1 +1,1 @@
-"""From a corpus to weights."""
+"""Training: the loop, its tasks, and what the tasks do to a corpus on the way to weights."""

@@ -1,4 +1,4 @@
-"""Which character each point of a corpus belongs to, as a reader finds it: what a style encoder is trained on.
+"""Finds with a reader which character each point of a corpus belongs to; style encoders are trained on this.
 
 The result is a file beside the corpus, because it takes minutes for a large one and depends on nothing else.
 """
@@ -22,7 +22,7 @@ from strokesynth.recognition.recognizer import Recognizer, load_recognizer
 
 FORMAT = 1
 NOBODY = -1
-"""In place of a character: of the points of a line in which the reader cannot find its text."""
+"""Stands in place of a character for the points of a line in which the reader cannot find its text."""
 
 _CHUNK = 256  # lines aligned at once
 
@@ -34,13 +34,13 @@ def align_corpus(
     workers: int | None = None,
     progress: bool = True,
 ) -> NDArray[np.int16]:
-    """For each point of the corpus (P,) the index into its line's text of the character that it belongs to.
+    """Give each point of the corpus (P,) the index into its line's text of the character that it belongs to.
 
     recognizer: weights of the reader; None takes those in the package. workers: processes of one thread each; None
     takes one for each core. Points of a line that cannot say its text have `NOBODY`.
     Raises as `load_recognizer`.
     """
-    load_recognizer(recognizer)  # so that a wrong file is said here and once
+    load_recognizer(recognizer)  # so that a wrong file is reported here, and only once
     order = np.argsort(-corpus.lengths, kind="stable")
     chunks = [order[k : k + _CHUNK] for k in range(0, len(order), _CHUNK)]
     work = [([corpus.offsets(int(i)) for i in chunk], corpus.texts[chunk].tolist()) for chunk in chunks]
@@ -56,7 +56,7 @@ def align_corpus(
 
 
 def alignment_file(corpus: str | os.PathLike[str]) -> Path:
-    """Where the alignment of a corpus file is kept: beside it."""
+    """The file in which the alignment of a corpus file is kept, beside it."""
     path = Path(corpus)
     return path.with_name(f"{path.stem}.characters.npz")
 
@@ -91,7 +91,7 @@ def load_alignment(path: str | os.PathLike[str], corpus: Corpus) -> NDArray[np.i
     return characters.astype(np.int16)
 
 
-_reader: Recognizer  # of a worker process
+_reader: Recognizer  # the reader of a worker process
 
 
 def _load(path: str | os.PathLike[str] | None) -> None:

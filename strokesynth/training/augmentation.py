@@ -17,11 +17,12 @@ from strokesynth.recognition.features import STEP
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SLANT, TURN = 0.25, 0.035  # standard deviations: of the shear, of the angle in radians
-STRETCH, SIZE, HEIGHT = 0.12, 0.10, 0.10  # of the logarithms of width and size; of the shift, in x-heights
-WAVE, TREMOR = 0.035, 0.012  # of displacements, in x-heights
+SLANT, TURN = 0.25, 0.035  # deviations of the shear, and of the angle in radians
+STRETCH, SIZE = 0.12, 0.10  # deviations of the logarithms of width and size
+HEIGHT = 0.10  # deviation of the shift, in x-heights
+WAVE, TREMOR = 0.035, 0.012  # deviations of displacements, in x-heights
 BREAKING, BREAKS = 0.25, 0.25  # share of lines with broken strokes; share of their strokes that break
-DENSITY = 0.10  # of the logarithm of the step between rows
+DENSITY = 0.10  # deviation of the logarithm of the step between rows
 
 
 def augment(points: Floats, lengths: Ints, rng: np.random.Generator) -> tuple[Floats, Ints, float]:

@@ -1,4 +1,4 @@
-"""Leaving out of a corpus what a recogniser cannot find its text in: mislabelled, incomplete or scribbled lines.
+"""Cleans a corpus of lines in which a recogniser cannot find their text: mislabelled, incomplete or scribbled ones.
 
 A synthesis network that is shown ink which says something else learns to write something else. The measure is that
 of proofreading (`strokesynth.synthesis.proofread`): the negative log-likelihood of the text under a reader, in nats a
@@ -26,10 +26,10 @@ from strokesynth.recognition.decoding import ctc_log_likelihood, greedy
 from strokesynth.recognition.recognizer import Recognizer, load_recognizer
 
 LIMIT = 0.8
-"""Nats a character above which a line is left out: by eye, those above are hard to read or do not say their text."""
+"""Nats a character above which a line is left out. By eye, such lines are hard to read or do not say their text."""
 
 _CHUNK = 256  # lines read at once
-_SHOWN = 20  # of each source in the report
+_SHOWN = 20  # lines of each source in the report
 
 
 def clean_corpus(
@@ -78,7 +78,7 @@ def clean_corpus(
 
 
 def describe(report: dict[str, Any]) -> str:
-    """The report of `clean_corpus` in lines to read."""
+    """The report of `clean_corpus` as lines of text."""
     lines = [f"{report['samples']} samples, {report['points']} points kept"]
     for source, of in report["sources"].items():
         share = 100 * of["left_out"] / max(1, of["lines"])
@@ -98,7 +98,7 @@ def judge(
 
     The former is -log p(text | ink) / length, infinite where the ink is too short for the text. See `clean_corpus`.
     """
-    load_recognizer(recognizer)  # so that a wrong file is said here and once
+    load_recognizer(recognizer)  # so that a wrong file is reported here, and only once
     # Lines of like length are read together; the longest first, so that the last piece of work is a short one.
     order = np.argsort(-corpus.lengths, kind="stable")
     chunks = [order[k : k + _CHUNK] for k in range(0, len(order), _CHUNK)]
@@ -115,7 +115,7 @@ def judge(
     return nll, readings
 
 
-_reader: Recognizer  # of a worker process
+_reader: Recognizer  # the reader of a worker process
 
 
 def _load(path: str | os.PathLike[str] | None) -> None:

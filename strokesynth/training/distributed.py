@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import torch
 import torch.distributed as dist
 
-# torchrun's names, which `accelerate launch` uses as well; then Open MPI's; then those of MPICH and Intel MPI.
+# The names of torchrun, which `accelerate launch` uses as well, of Open MPI, and of MPICH and Intel MPI.
 _RANK = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 _SIZE = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 _LOCAL_RANK = ("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID")
@@ -46,7 +46,7 @@ def joined(device: str = "auto") -> Iterator[torch.device]:
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
     """The device that `name` (see `joined`) means for the process `local_rank` of this host; ValueError if none."""
     if name == "auto":
-        # What `accelerate launch --cpu` says.
+        # This is what `accelerate launch --cpu` sets.
         refused = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("true", "1")
         name = "cuda" if torch.cuda.is_available() and not refused else "cpu"
     if name == "cuda" and torch.cuda.is_available():

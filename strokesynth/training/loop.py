@@ -41,7 +41,7 @@ class TrainingOptions:
     learning_rate: float = 1.5e-3
     warmup_steps: int = 100  # over which the learning rate rises from zero
     gradient_norm: float = 0.5  # gradients are scaled down to this norm
-    average_decay: float = 0.999  # of the moving-average weights
+    average_decay: float = 0.999  # decay of the moving average of the weights, for each update
     seed: int = 0
     log_minutes: float = 0.5  # between lines of the log
     save_minutes: float = 3.0  # between checkpoints: what a kill can cost
@@ -71,15 +71,15 @@ class Task(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the task, as on the command line."""
+        """The name of the task, as on the command line."""
 
     @property
     def network(self) -> nn.Module:
-        """What is trained."""
+        """The network that is trained."""
 
     @property
     def unit(self) -> str:
-        """What the loss is summed over, in the singular: a point, a character."""
+        """The unit over which the loss is summed, in the singular: "point" or "character"."""
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -106,12 +106,12 @@ class Task(Protocol):
 
 @dataclass
 class Progress:
-    """Where a run stands; with the task's pure `batches` it says which batch comes next."""
+    """How far a run has come. Together with the task's pure `batches` it says which batch comes next."""
 
     step: int = 0
     epoch: int = 0
     position: int = 0  # batches of this epoch already done
-    points: int = 0  # of the task's units; checkpoints have this name for all of them
+    points: int = 0  # units of the task; checkpoints call all of them points
     seconds: float = 0.0
 
 
@@ -310,7 +310,7 @@ class _Run:
         return float(counts[0]), round(float(counts[1]))
 
     def _time_of_first(self, seconds: float) -> float:
-        """The first process's seconds: all must agree when the time is up."""
+        """The seconds of the first process, since all must agree when the time is up."""
         if self.world == 1:
             return seconds
         shared = torch.tensor([seconds], dtype=torch.float64, device=self.device)
@@ -318,7 +318,7 @@ class _Run:
         return float(shared)
 
     def _of_first(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What `make` gives in the first process, in all of them, with its tensors on the CPU."""
+        """Hand the result of `make` in the first process to all of them, with its tensors on the CPU."""
         if self.world == 1:
             return make()
         buffer = io.BytesIO()

@@ -24,9 +24,7 @@ from strokesynth.training.augmentation import augment
 
 _POOL = 4000  # samples within which an epoch's batches are sorted by length
 _STATISTICS = 2000  # samples that the features' mean and deviation are taken from
-_HIDDEN = (
-    0.06  # longest run of rows that is hidden, as a share of a line's rows; in points, four times as many
-)
+_HIDDEN = 0.06  # longest run of rows that is hidden, as a share of a line's rows
 
 
 class RecognitionTask:

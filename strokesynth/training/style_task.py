@@ -20,7 +20,7 @@ from strokesynth.datasets.persons import person
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs
 from strokesynth.nn.sampling import sample_lines, start_point, with_terminal
-from strokesynth.nn.style_encoder import Posterior, References, StyleVectors, draw_from, mean_of
+from strokesynth.nn.style_encoder import Posterior, References, StyleVectors, mean_of
 from strokesynth.nn.styled import StyledConfig, StyledNetwork
 from strokesynth.nn.weights import save_weights
 from strokesynth.training.batching import batches, collate
@@ -33,15 +33,12 @@ COMPOSED = ("composed",)
 
 _COUNTS, _CHANCES = (1, 2, 3, 4, 6, 8), (0.3, 0.22, 0.2, 0.13, 0.1, 0.05)  # reference lines of a target
 _NO_REFERENCE = 0.12  # share of targets without any
-_FEWER_CHARACTERS = 0.3  # of the characters of the references up to this share is left out
+_FEWER_CHARACTERS = 0.3  # largest share of the characters of the references that is left out
 _SHEARED = 0.25  # share of targets that are sheared and stretched, together with their references
-_SHEAR, _STRETCH = (
-    0.3,
-    0.25,
-)  # standard deviations of the tangent of the slant, and of the logarithm of the width
+# Standard deviations of the tangent of the slant, and of the logarithm of the width
+_SHEAR, _STRETCH = 0.2, 0.15
 
-_HAND_KL, _CHARACTER_KL = 0.02, 0.002  # weights of nats of the posteriors beyond the free ones
-_FREE = 1.0  # nats of each number of a style that cost nothing
+_SPREAD = 1.0  # weight of what the spread of a posterior learns from, in nats for each line
 _CONTRAST = 0.05  # weight of the contrast, in nats for each point of a line
 _TEMPERATURE = 0.1
 
@@ -51,7 +48,7 @@ _SAMPLE_TEXT = "The quick brown fox jumps over a lazy dog"
 
 
 class StyledHandwritingTask:
-    """Next-point prediction with the text and, of the same writer, a few other lines."""
+    """Predicts the next point of a line from its text and from a few other lines of the same writer."""
 
     name = "styled_handwriting"
     unit = "point"
@@ -71,7 +68,7 @@ class StyledHandwritingTask:
     ) -> None:
         """See `strokesynth.training.synthesis_task.SynthesisTask`.
 
-        characters: which character of its line each point of the corpus belongs to (`strokesynth.alignment`).
+        characters: which character of its line each point of the corpus belongs to (`strokesynth.training.alignment`).
         contrast_only: train the encoder alone, to tell writers apart; a start that spares the network from learning
         to live without styles first.
         """
@@ -128,8 +125,8 @@ class StyledHandwritingTask:
             return [Group(list(styled.encoder.parameters()), 1.0)]
         return [
             Group(list(styled.pen.parameters()), 1.0),
-            Group(list(styled.hand.parameters()), 0.5),
-            Group(list(styled.encoder.parameters()), 0.3),
+            Group(list(styled.hand.parameters()), 4.0),
+            Group(list(styled.encoder.parameters()), 2.0),
         ]
 
     def batches(self, epoch: int) -> list[Ints]:
@@ -147,17 +144,16 @@ class StyledHandwritingTask:
         points = int(self.corpus.lengths[key].sum()) + len(key)
         made, sets, halves = self._encode(styled, references, warps, rng)
         posterior = made(sets)
-        kl = _HAND_KL * _free(posterior.hand, posterior.hand_log_variance)
-        of_characters = _free(posterior.characters, posterior.characters_log_variance)
-        extra = (kl + _CHARACTER_KL * of_characters * 0.25).sum()
+        extra = posterior.hand.new_zeros(())
         pairs = [k for k, (a, b) in enumerate(halves) if len(a) and len(b)]
         if len(pairs) > 3:
             two = made([half for k in pairs for half in halves[k]])
             contrast = self._contrast(two, self.persons[key[pairs]])
             extra = extra + (1.0 if self.contrast_only else _CONTRAST) * points * contrast
+            extra = extra + _SPREAD * _disagreement(two)
         if self.contrast_only:
             return extra, points
-        nats, _ = self._nats(styled, key, warps, posterior, drawn=True)
+        nats, _ = self._nats(styled, key, warps, mean_of(posterior))
         return nats.sum() + extra, points
 
     @torch.no_grad()
@@ -175,7 +171,7 @@ class StyledHandwritingTask:
                 none: list[list[int]] = [[] for _ in key]
                 for kind, lines in enumerate((none, [t[:1] for t in three], three, wrong)):
                     made, sets, _ = self._encode(styled, lines, [None] * len(key), None)
-                    nats, points = self._nats(styled, key, [None] * len(key), made(sets), drawn=False)
+                    nats, points = self._nats(styled, key, [None] * len(key), mean_of(made(sets)))
                     totals[row, kind] += float(nats.sum()), points
         means = np.concatenate([totals.sum(0, keepdims=True), totals])
         return dict(zip(self.figures, (means[..., 0] / means[..., 1]).ravel().tolist(), strict=True))
@@ -268,8 +264,8 @@ class StyledHandwritingTask:
         """A function from sets of instances to their posteriors, the set of each target, and its two halves."""
         lines = [
             (self._line(i, warp), self.characters[self.starts[i] : self.starts[i + 1]], self.codes[i])
-            for own, warp in zip(references, warps, strict=True)
-            for i in own
+            for chosen, warp in zip(references, warps, strict=True)
+            for i in chosen
         ]
         device = network.offset_mean.device
         given = References.of(lines).to(device)
@@ -277,9 +273,9 @@ class StyledHandwritingTask:
         row = given.lines.cpu().numpy()
         codes = given.codes.cpu().numpy()
         sets, halves, first = [], [], 0
-        for own in references:
-            members = np.flatnonzero((row >= first) & (row < first + len(own)))
-            middle = first + (len(own) + 1) // 2
+        for count in map(len, references):
+            members = np.flatnonzero((row >= first) & (row < first + count))
+            middle = first + (count + 1) // 2
             a, b = members[row[members] < middle], members[row[members] >= middle]
             if rng is not None and len(members):
                 lost = rng.permutation(len(self.alphabet.characters) + 1)
@@ -287,7 +283,7 @@ class StyledHandwritingTask:
                 members = members[~np.isin(codes[members], lost)]
             sets.append(torch.from_numpy(members).to(device))
             halves.append((torch.from_numpy(a).to(device), torch.from_numpy(b).to(device)))
-            first += len(own)
+            first += count
 
         def made(chosen: Sequence[Tensor]) -> Posterior:
             return network.encoder.styles(instances, whole, given, chosen)
@@ -301,9 +297,7 @@ class StyledHandwritingTask:
         network: StyledNetwork,
         key: Ints,
         warps: Sequence[NDArray[np.float32] | None],
-        posterior: Posterior,
-        *,
-        drawn: bool,
+        style: StyleVectors,
     ) -> tuple[Tensor, int]:
         """Negative log-likelihood of each line (B,) in nats, and the number of points."""
         batch = collate(
@@ -314,24 +308,23 @@ class StyledHandwritingTask:
         inputs = torch.cat([start_point(len(key), device)[None], points[:-1]])
         codes = torch.from_numpy(batch.codes.T.copy()).to(device)
         lengths = torch.from_numpy(batch.code_mask.sum(0)).to(device)
-        style = draw_from(posterior) if drawn else mean_of(posterior)
         outputs, _, _ = network(network.pen.standardize(inputs), codes, lengths, style)
         nats = -(log_likelihood(split_outputs(outputs), network.pen.standardize(points)) * mask)
         return nats.sum(0), int(mask.sum())
 
     def _contrast(self, posterior: Posterior, persons: Ints) -> Tensor:
-        """How badly two halves of one writer's lines find each other among others (InfoNCE, arXiv:1807.03748)."""
+        """InfoNCE (arXiv:1807.03748): nats that it costs to find one half of a writer's lines by the other half."""
         same = torch.from_numpy(persons[:, None] == persons[None, :]).to(posterior.hand.device)
-        own = torch.eye(len(persons), dtype=torch.bool, device=same.device)
+        itself = torch.eye(len(persons), dtype=torch.bool, device=same.device)
         # Lines of the same person elsewhere in the batch are neither right nor wrong.
-        masked = (same & ~own).float() * -1e4
+        masked = (same & ~itself).float() * -1e4
 
         def loss(a: Tensor, b: Tensor) -> Tensor:
             scores = F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).transpose(-1, -2) / _TEMPERATURE + masked
             right = torch.arange(len(persons), device=scores.device).expand(scores.shape[:-1])
-            there = F.cross_entropy(scores.flatten(0, -2), right.flatten(), reduction="none")
+            forth = F.cross_entropy(scores.flatten(0, -2), right.flatten(), reduction="none")
             back = F.cross_entropy(scores.transpose(-1, -2).flatten(0, -2), right.flatten(), reduction="none")
-            return (there + back).view(scores.shape[:-1]) / 2
+            return (forth + back).view(scores.shape[:-1]) / 2
 
         total = loss(posterior.hand[0::2], posterior.hand[1::2]).mean()
         seen = (posterior.seen[0::2] > 0) & (posterior.seen[1::2] > 0)  # (B, A)
@@ -362,10 +355,22 @@ def _warp(rng: np.random.Generator) -> NDArray[np.float32] | None:
     return np.array([[stretch, 0.0], [-slant, 1.0]], np.float32)
 
 
-def _free(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Nats of Gaussians beyond the standard one, less the free ones, summed over each style: (B, …) → (B,)."""
-    nats = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
-    return (nats - _FREE).clamp(min=0.0).flatten(1).sum(1)
+def _disagreement(two: Posterior) -> Tensor:
+    """Nats of the styles of some lines after the posterior of others of the same writer: teaches the spread alone.
+
+    two: posteriors of pairs, one after the other. How far the styles of different lines of one person lie apart is how
+    sure one can be; means learn nothing from this.
+    """
+    total = two.hand.new_zeros(())
+    for mean, log_variance in (
+        (two.hand, two.hand_log_variance),
+        (two.characters, two.characters_log_variance),
+    ):
+        values = mean.detach()
+        difference = (values[0::2] - values[1::2]).square()
+        for half in (log_variance[0::2], log_variance[1::2]):
+            total = total + 0.5 * (difference * (-half).exp() + half).flatten(1).mean(1).sum()
+    return total
 
 
 def config_of(network: StyledNetwork) -> dict[str, Any]:

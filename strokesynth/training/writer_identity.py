@@ -30,10 +30,10 @@ Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 
 SOURCES = ("iam", "unipen-text", "unipen-words")
-"""Of lines that people wrote as a whole; those composed of single characters say little about a hand."""
+"""Sources of lines that people wrote as a whole; lines composed of single characters say little about a hand."""
 
 LEAST_CHARACTERS = 12
-"""Lines with fewer characters are no lines to judge a hand by."""
+"""A line with fewer characters is too short to judge a hand by."""
 
 _TOGETHER = 32  # lines that are embedded at a time
 
@@ -42,7 +42,7 @@ class WriterJudge:
     """Tells hands apart. `WriterJudge.load(path)` reads what ``train.py --task writer_verification`` made."""
 
     def __init__(self, network: nn.Module) -> None:
-        """With a network that is trained."""
+        """The network must have been trained already."""
         self.network = network.eval()
 
     @classmethod
@@ -103,13 +103,13 @@ def _offsets(line: Ink | Floats) -> Floats:
 
 
 def centre(embeddings: Floats) -> Floats:
-    """What several lines (n, D) say together: their mean, made of unit length, (D,)."""
+    """The mean of the embeddings (n, D) of several lines, made of unit length, (D,)."""
     mean = np.asarray(embeddings, np.float64).mean(0)
     return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
 
 def score(some: Floats, others: Floats) -> float:
-    """How likely some lines (n, D) and others (m, D) are by one person: the cosine of their means, from -1 to 1."""
+    """The cosine, from -1 to 1, of the means of some lines (n, D) and others (m, D): high if one person wrote them."""
     return float(centre(some) @ centre(others))
 
 
@@ -117,7 +117,7 @@ def equal_error_rate(own: Floats, others: Floats) -> float:
     """The share of wrong answers at the threshold at which pairs of one person fail as often as pairs of two.
 
     own: scores (n,) of pairs by one person; others: (m,) of pairs by two. Where no threshold makes the two shares
-    equal, the mean of them where they are nearest. Raises ValueError where one side is empty.
+    equal, it is the mean of the two where they are nearest. Raises ValueError where one side is empty.
     """
     own, others = np.sort(np.asarray(own, np.float64)), np.sort(np.asarray(others, np.float64))
     if not len(own) or not len(others):
@@ -133,7 +133,7 @@ def equal_error_rate(own: Floats, others: Floats) -> float:
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether `size` lines and `size` others were told to be by one person: error, mean scores, numbers of pairs."""
+    """How well it was told whether one person wrote both `size` lines and `size` others."""
 
     size: int
     equal_error: float

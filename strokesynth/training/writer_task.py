@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from strokesynth.alphabet import Alphabet
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.datasets.persons import held_out_people, is_known, person, sitting
+from strokesynth.nn.products import product_dtype
 from strokesynth.nn.weights import save_weights
 from strokesynth.nn.writers import WriterConfig, WriterNetwork
 from strokesynth.training.batching import batches
@@ -37,18 +38,18 @@ _MARGIN, _SCALE = 0.25, 24.0  # of additive-margin softmax
 _LEAST = 4  # lines of a person to learn from
 _MOST = 40  # lines of a person in an epoch, so that those with hundreds do not crowd out the others
 _STATISTICS = 2000  # lines that the features' mean and deviation are taken from
-_POINTS = (160, 480)  # to so many points, drawn anew for each batch, lines are cut that are longer
+_POINTS = (160, 480)  # bounds of the length to which longer lines are cut, drawn anew for each batch
 _SETTLED = 600  # lines by which embeddings are centred
 _IMPRINTED = 8  # lines of each person from which training starts
 _FIGURES = ("equal_error", "top1_of_1", "top1_of_3", "own_cosine", "other_cosine")
-_WATCHED = 12  # of so many training people one is kept aside, to be told from those who are held out
+_WATCHED = 12  # one in so many training writers is kept aside, to be told from those who are held out
 
 
 class Classifier(nn.Module):
     """The network with one direction for each training writer, which only training needs."""
 
     def __init__(self, network: WriterNetwork, people: int) -> None:
-        """Of so many people."""
+        """`people` is the number of training writers."""
         super().__init__()
         self.network = network
         self.directions = nn.Parameter(torch.randn(people, network.config.embedding_size))
@@ -173,7 +174,8 @@ class WriterTask:
         rows, lengths = stack(lines)
         device = cast(Classifier, network).directions.device
         owners = torch.from_numpy(self.labels[key]).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(device)):
+        dtype = product_dtype(device)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             cosines = network(rows.to(device), lengths.to(device)).float()
         margin = _MARGIN * F.one_hot(owners, cosines.shape[1])
         return F.cross_entropy(_SCALE * (cosines - margin), owners, reduction="sum"), len(key)
@@ -211,13 +213,6 @@ def cut(path: PenPath, most: int, rng: np.random.Generator) -> PenPath:
     """A stretch of at most so many points, from anywhere."""
     start = int(rng.integers(0, max(0, len(path) - most) + 1))
     return path[start : start + most]
-
-
-def half_precision(device: torch.device) -> bool:
-    """Whether bfloat16 makes products faster here."""
-    if device.type != "cpu":
-        return True
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def _watched(name: str) -> bool:

@@ -23,7 +23,7 @@ INSTRUCTION_SETS = {
     "avx2": ("-mavx2 -mfma -mf16c",),
     "baseline": (None,),
 }
-"""What the step can be compiled for, with what compilers call it; the first that works is taken."""
+"""Instruction sets that code can be compiled for, with their compiler flags; the first that works is taken."""
 
 _FOLDER = Path(__file__).parent
 _FLAGS = ("-std=gnu11", "-O3", "-shared", "-fPIC", "-pthread")
@@ -96,7 +96,7 @@ def compiled(name: str, *options: str, instructions: str = "native") -> ctypes.C
 
 
 def cache_folders() -> list[Path]:
-    """Where compiled code may be kept: in the user's cache, or else among the temporary files."""
+    """Folders where compiled code may be kept: the user's cache, or else one among the temporary files."""
     try:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strokesynth"
     except RuntimeError:  # no home directory
@@ -132,7 +132,7 @@ def _compile(compiler: str, flags: tuple[str, ...], name: str, path: Path) -> No
 
 
 def _processor() -> bytes:
-    """What the processor can do: a home folder may be shared by different machines."""
+    """The abilities of the processor, which tell apart the machines that share a home folder."""
     text = platform.machine() + platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()

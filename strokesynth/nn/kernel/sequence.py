@@ -1,7 +1,7 @@
 """The passes over time of the LSTM layers in C (sequence.c), for processors with tiles for products in bfloat16.
 
-They do what `strokesynth.nn.lstm` and `strokesynth.nn.window` do in torch step by step, which remains the reference
-and serves wherever `usable` says no. Products have operands of bfloat16 there and here; here the sums that recur
+They do what `strokesynth.nn.passes` does in torch step by step, which remains the reference and serves wherever
+`usable` says no. Products have operands of bfloat16 there and here; here the sums that recur
 stay float32, and activations are kept for the backward pass in 16 bits.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from strokesynth.nn import passes
 from strokesynth.nn.kernel import library
 
 _LANES, _PAIR, _TILE = 16, 32, 512
@@ -64,11 +65,9 @@ def _compiled() -> ctypes.CDLL | None:
 
 @functools.cache
 def _checked() -> bool:
-    """Whether there is a library, and a small layer of each kind comes out of it as out of the plain passes."""
+    """Whether there is a library, and a small layer of each kind gives the same with it as with the plain passes."""
     if _compiled() is None:
         return False
-    from strokesynth.nn import lstm, window  # which import this module
-
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
@@ -92,25 +91,25 @@ def _checked() -> bool:
 
     with torch.inference_mode(False), torch.enable_grad():
         ours = results(_LSTMSequence, (*layer, x)) + results(_WindowedSequence, windowed)
-        plain = results(lstm._LSTMSequence, (x, *layer, torch.float32))
+        plain = results(passes.LSTMSequence, (x, *layer, torch.float32))
         plain.append(plain.pop(2))  # the gradient of x comes last here
-        plain += results(window._WindowedSequence, (*windowed, torch.float32))
+        plain += results(passes.WindowedSequence, (*windowed, torch.float32))
     return all(_near(a, b) for a, b in zip(ours, plain, strict=True))
 
 
 def _near(ours: Tensor, plain: Tensor) -> bool:
-    """To what the rounding of operands to 8 bits explains."""
+    """Whether the two differ by no more than the rounding of operands to 8 bits explains."""
     return bool((ours - plain).norm() < 0.05 * plain.norm())
 
 
 def _stride(recurrent: int) -> int:
-    """Of the rows of the state: tiles, and no power of two, whose rows would all fall into the same cache sets."""
+    """The stride of the rows of the state: an odd number of tiles, so that rows fall into different cache sets."""
     tiles = -(-recurrent // _PAIR)
     return _PAIR * (tiles + (tiles % 2 == 0))
 
 
 def _state(h0: Tensor, window0: Tensor | None, steps: int) -> Tensor:
-    """What recurs, (steps + 1, B, stride), with room for that of all steps after the first."""
+    """The recurrent state (steps + 1, B, stride), with the first step filled in and room for the others."""
     first = h0 if window0 is None else torch.cat([h0, window0], 1)
     recurrent = first.shape[1]
     state = torch.empty(steps + 1, len(h0), _stride(recurrent), dtype=torch.bfloat16)
@@ -402,7 +401,7 @@ def lstm_sequence(
 def windowed_sequence(*arguments: Tensor | None) -> tuple[Tensor, ...]:
     """Outputs h, windows, last c and kappa, and phi of `strokesynth.nn.window.WindowedLSTM`.
 
-    The arguments are those of `_WindowedSequence.forward` there, up to the type of its products.
+    The arguments are those of `strokesynth.nn.passes.WindowedSequence.forward`, up to the type of its products.
     """
     result: tuple[Tensor, ...] = _WindowedSequence.apply(*arguments)
     return result

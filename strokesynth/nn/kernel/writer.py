@@ -94,10 +94,10 @@ class Writer:
         self.start[:3] = *(-mean / deviation), 1.0
         products = []
         for weights, bias in packed:
-            own, arena = np.split(arena, [weights.size])
-            own[:] = weights.ravel()
+            rows, arena = np.split(arena, [weights.size])
+            rows[:] = weights.ravel()
             self._kept.append(bias)
-            products.append(_Product(own.ctypes.data, bias.ctypes.data, *weights.shape[:2]))
+            products.append(_Product(rows.ctypes.data, bias.ctypes.data, *weights.shape[:2]))
         # What is known after the last style: see `strokesynth.nn.sampling`.
         self.primed: tuple[tuple[bytes, bytes], LinesState, int] | None = None
         self.stride = products[0].panels * lanes
@@ -125,7 +125,7 @@ class Block(NamedTuple):
 
 
 class LinesState(NamedTuple):
-    """What a network knows of the lines it writes. Of one line, it may be taken over by many."""
+    """What a network knows of the lines it writes. The state of one line may be taken over by many lines."""
 
     step: int
     arrays: tuple[NDArray[Any], ...]  # as `_STATE`; lines first
@@ -187,12 +187,12 @@ class Lines:
 
     @property
     def outputs(self) -> NDArray[np.float32]:
-        """Of the last step: (B, 6 M + 1)."""
+        """The network's outputs at the last step, (B, 6 M + 1)."""
         return self.arrays["outputs"][:, : 6 * self._writer.network.components + 1]
 
     @property
     def knowledge(self) -> LinesState:
-        """A copy of what the network knows."""
+        """A copy of what the network knows of its lines."""
         return LinesState(self._batch.step, tuple(self.arrays[name].copy() for name in _STATE))
 
     @knowledge.setter
@@ -226,7 +226,7 @@ class Lines:
 
 
 def _threads() -> int:
-    """As many as torch would take, but no more than there are processors for: they wait for one another busily."""
+    """The number of threads: as many as torch takes, but no more than processors, since threads wait busily."""
     if hasattr(os, "sched_getaffinity"):
         available = len(os.sched_getaffinity(0))
     else:
@@ -304,7 +304,7 @@ def _suits(network: torch.nn.Module) -> bool:
 
 
 def _sum_of(tensor: Tensor) -> tuple[int, int]:
-    """Of the bits: weights are changed in many ways, not all of which torch takes note of."""
+    """A checksum of the bits, since weights change in many ways, not all of which torch takes note of."""
     bits = tensor.detach().contiguous().view(-1).numpy().view(np.uint32)
     pairs = len(bits) // 2 * 2
     return int(bits[:pairs].view(np.uint64).sum()), int(bits[pairs:].sum())
