@@ -18,20 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from strokesynth._checks import whole
 from strokesynth.ink import Ink
 from strokesynth.ink.words import Word, even_gaps, join, split_words, word_spans
 from strokesynth.recognition.decoding import align_batch
+from strokesynth.synthesis.options import CANDIDATES, LIMIT, WordReader, check_reading
 from strokesynth.synthesis.pieces import WrittenPiece
 
 if TYPE_CHECKING:
     from strokesynth.recognition.recognizer import Recognizer
-
-LIMIT = 0.15
-"""Negative log-likelihood, in nats a character, up to which a word is readable: one character in seven is in doubt."""
-
-CANDIDATES = 4
-"""Writings of what could not be read, at each attempt."""
 
 # Characters that a word counts for at least: what a single one is meant to be is often a matter of taste.
 _SHORT = 5
@@ -53,10 +47,8 @@ class Proofreader:
         candidates: int = CANDIDATES,
     ) -> None:
         """Keep what is needed for judging."""
-        if isinstance(limit, bool) or not (math.isfinite(limit) and limit >= 0):
-            raise ValueError(f"limit is {limit!r}; expected a number of nats a character of at least 0")
-        self._given, self.limit = recognizer, limit
-        self.candidates = whole("candidates", candidates, least=1)
+        check_reading(candidates, limit)
+        self._given, self.limit, self.candidates = recognizer, limit, candidates
 
     @cached_property
     def recognizer(self) -> Recognizer:
@@ -128,7 +120,7 @@ class Repair:
     word. A piece whose words are readable stays as it is; in the others, words keep their distances.
     """
 
-    def __init__(self, pieces: Sequence[tuple[str, WrittenPiece]], reader: Proofreader) -> None:
+    def __init__(self, pieces: Sequence[tuple[str, WrittenPiece]], reader: WordReader) -> None:
         """Take the text and the writing of each piece. Raises ValueError for a writing that was not read."""
         self._reader = reader
         self._written = [writing for _, writing in pieces]

@@ -18,8 +18,9 @@ from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
 from strokesynth.nn.sampling import SampledLine, sample_lines
 from strokesynth.nn.synthesis import SynthesisNetwork
+from strokesynth.synthesis.options import WordReader
 from strokesynth.synthesis.pieces import Line, Piece, WrittenPiece, after_style, collapsed, cut_pieces, settle
-from strokesynth.synthesis.proofread import ROUNDS, Proofreader, Repair
+from strokesynth.synthesis.proofread import ROUNDS, Repair
 from strokesynth.synthesis.spelling import Spelling
 
 ATTEMPTS = 5
@@ -107,7 +108,7 @@ class Session:
     alphabet: of the networks. bias: of sampling, at least 0 (Graves 2013, section 5.4). reader: proofreads.
     """
 
-    def __init__(self, alphabet: Alphabet, bias: float, seeds: Seeds, reader: Proofreader | None) -> None:
+    def __init__(self, alphabet: Alphabet, bias: float, seeds: Seeds, reader: WordReader | None) -> None:
         """Keep what all lines share."""
         self.alphabet, self.bias, self.seeds, self.reader = alphabet, bias, seeds, reader
 

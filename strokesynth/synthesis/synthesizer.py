@@ -16,6 +16,7 @@ from strokesynth.ink import Ink
 from strokesynth.nn.sampling import sample_freely
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
 from strokesynth.nn.weights import Weights, load_weights, packaged
+from strokesynth.synthesis.options import FREE_POINTS, WordReader, WritingOptions
 from strokesynth.synthesis.pages import write_page
 from strokesynth.synthesis.pieces import Line, put_together, window_of
 from strokesynth.synthesis.proofread import Proofreader
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from strokesynth.page.page import Page
 
 DEFAULT_BIAS = 1.0
-"""Of `write`: neat, with little of the variety of people lost (Graves 2013, section 5.4; 0 is as trained)."""
+"""The bias of `write`: neat, with little of the variety of people lost (Graves 2013, section 5.4; 0 is as trained)."""
 
 DEFAULT_FREE_BIAS = 0.5
-"""Of `write_freely`."""
+"""The bias of `write_freely`."""
 
 _MAX_POINTS = 100_000
 
@@ -86,7 +87,7 @@ class Synthesizer:
         style: str | Style | Ink | None = None,
         seed: int | None = None,
         on_unsupported: OnUnsupported = "error",
-        proofread: bool | Proofreader = False,
+        proofread: bool | WordReader = False,
         candidates: int | None = None,
         limit: float | None = None,
     ) -> Ink:
@@ -95,8 +96,8 @@ class Synthesizer:
         Raises ValueError for a text that is empty, blank or has characters that cannot be written (named with
         their positions), and for arguments out of range; SynthesisError, a ValueError, if the network fails.
         """
-        reader = self.proofreader(proofread, candidates, limit)
-        (line,) = self._lines([text], bias, style, seed, on_unsupported, reader)
+        options = WritingOptions(bias, style, seed, on_unsupported, proofread, candidates, limit)
+        (line,) = self._lines([text], options)
         return put_together(line)[0]
 
     def write_lines(
@@ -108,7 +109,7 @@ class Synthesizer:
         seed: int | None = None,
         one_hand: bool = False,
         on_unsupported: OnUnsupported = "error",
-        proofread: bool | Proofreader = False,
+        proofread: bool | WordReader = False,
         candidates: int | None = None,
         limit: float | None = None,
     ) -> list[Ink]:
@@ -118,9 +119,8 @@ class Synthesizer:
         """
         if isinstance(texts, str):
             raise ValueError(f"texts is a list of lines, not one string: [{texts[:30]!r}], or call write()")
-        reader = self.proofreader(proofread, candidates, limit)
-        lines = self._lines(list(texts), bias, style, seed, on_unsupported, reader, one_hand)
-        return [put_together(line)[0] for line in lines]
+        options = WritingOptions(bias, style, seed, on_unsupported, proofread, candidates, limit, one_hand)
+        return [put_together(line)[0] for line in self._lines(list(texts), options)]
 
     def write_page(self, text: str | Sequence[str | Paragraph], **options: Any) -> Page:
         """The text on pages of paper, all in one hand: see `strokesynth.synthesis.pages.write_page` for the options."""
@@ -136,11 +136,13 @@ class Synthesizer:
         on_unsupported: OnUnsupported = "error",
     ) -> WritingTrace:
         """As `write` without proofreading, with the window over the text at each point of the ink."""
-        (line,) = self._lines([text], bias, style, seed, on_unsupported, None)
+        (line,) = self._lines([text], WritingOptions(bias, style, seed, on_unsupported))
         ink, origin = put_together(line)
         return WritingTrace(ink, window_of(line, ink, origin))
 
-    def write_freely(self, points: int = 700, *, bias: float | None = None, seed: int | None = None) -> Ink:
+    def write_freely(
+        self, points: int = FREE_POINTS, *, bias: float | None = None, seed: int | None = None
+    ) -> Ink:
         """Writing of about so many points without a text: it looks like words and says nothing.
 
         Goes on to the end of the last stroke. Raises ValueError for arguments out of range.
@@ -160,22 +162,14 @@ class Synthesizer:
             raise ValueError(f"{needed}; {str(self._free_path)!r} is of {weights.task}")
         return weights.network
 
-    def _lines(
-        self,
-        texts: list[str],
-        bias: float | None,
-        style: str | Style | Ink | None,
-        seed: int | None,
-        on_unsupported: OnUnsupported,
-        reader: Proofreader | None,
-        one_hand: bool = False,
-    ) -> list[Line]:
-        spellings = spell_all(texts, self.alphabet, on_unsupported)
-        given = None if style is None else Style.of(style)
+    def _lines(self, texts: list[str], options: WritingOptions) -> list[Line]:
+        """The texts as they were written, ready to be put together."""
+        spellings = spell_all(texts, self.alphabet, options.on_unsupported)
+        style, bias = options.hand, options.bias
         if bias is None:
-            bias = DEFAULT_BIAS if given is None or given.bias is None else given.bias
-        session = Session(self.alphabet, check_bias(bias), Seeds.of(seed), reader)
-        return session.write(spellings, self._hands(given, len(texts), one_hand))
+            bias = DEFAULT_BIAS if style is None or style.bias is None else style.bias
+        session = Session(self.alphabet, float(bias), Seeds.of(options.seed), self._reader(options))
+        return session.write(spellings, self._hands(style, len(texts), options.one_hand))
 
     def _hands(self, style: Style | None, count: int, together: bool) -> list[WritingHand]:
         """What each of so many lines is written in: the style, one hand for all, or each in another."""
@@ -190,20 +184,17 @@ class Synthesizer:
         return Proofreader()
 
     def proofreader(
-        self, proofread: bool | Proofreader, candidates: int | None = None, limit: float | None = None
-    ) -> Proofreader | None:
+        self, proofread: bool | WordReader, candidates: int | None = None, limit: float | None = None
+    ) -> WordReader | None:
         """The one that is meant by these arguments, see the class: None for False."""
-        options = {"candidates": candidates, "limit": limit}
-        given = {name: value for name, value in options.items() if value is not None}
-        if given and proofread is not True:
-            raise ValueError(f"{' and '.join(given)} go with proofread=True, not with {proofread!r}")
-        if isinstance(proofread, Proofreader):
-            return proofread
-        if not isinstance(proofread, bool):
-            raise ValueError(f"proofread is True, False or a Proofreader, not {proofread!r}")
-        if given:
-            return Proofreader(self._proofreader.recognizer, **given)  # type: ignore[arg-type]
-        return self._proofreader if proofread else None
+        return self._reader(WritingOptions(proofread=proofread, candidates=candidates, limit=limit))
+
+    def _reader(self, options: WritingOptions) -> WordReader | None:
+        if not isinstance(options.proofread, bool):
+            return options.proofread
+        if options.reading:
+            return Proofreader(self._proofreader.recognizer, **options.reading)
+        return self._proofreader if options.proofread else None
 
     def _readable(self, style: Ink) -> Ink:
         """The ink of a style as the network reads it: from the left edge on, with the base letters of its text."""
