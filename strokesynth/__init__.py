@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from strokesynth.recognition.language_model import LanguageModel
     from strokesynth.recognition.reading import Reading
     from strokesynth.recognition.recognizer import Recognizer, load_recognizer
+    from strokesynth.synthesis.session import SynthesisError
     from strokesynth.synthesis.spelling import supported_characters
     from strokesynth.synthesis.style import Style, styles
-    from strokesynth.synthesis.synthesizer import SynthesisError, Synthesizer, load_synthesizer
+    from strokesynth.synthesis.synthesizer import Synthesizer, load_synthesizer
 
 __version__ = "0.1.0"
 
@@ -60,7 +61,7 @@ _HOMES = {
     "Reading": "recognition.reading",
     "Recognizer": "recognition.recognizer",
     "Style": "synthesis.style",
-    "SynthesisError": "synthesis.synthesizer",
+    "SynthesisError": "synthesis.session",
     "Synthesizer": "synthesis.synthesizer",
     "load_recognizer": "recognition.recognizer",
     "load_synthesizer": "synthesis.synthesizer",

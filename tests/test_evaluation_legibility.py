@@ -11,7 +11,8 @@ from strokesynth import Ink
 from strokesynth.evaluation import legibility
 from strokesynth.evaluation.legibility import Legibility, kind_of, read_lines, recognised, worst, write_lines
 from strokesynth.recognition.recognizer import load_recognizer
-from strokesynth.synthesis.synthesizer import SynthesisError, load_synthesizer
+from strokesynth.synthesis.session import SynthesisError
+from strokesynth.synthesis.synthesizer import load_synthesizer
 
 TEXTS = ["some words", "a", "other ones here", "words", "and these"]
 

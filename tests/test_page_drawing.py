@@ -128,7 +128,7 @@ def test_dots_are_drawn():
         def write_lines(self, texts, **options):
             return [Ink.from_strokes([[[0.2, -0.1]]], text, [[0]]) for text in texts]
 
-    drawing = write_page(Dots(), ".", style=object(), seed=1)[0].draw()
+    drawing = write_page(Dots(), ".", style="plain", seed=1)[0].draw()
     (dot,) = drawing.curves
     assert 0.01 < np.ptp(dot[..., 0]) < 0.05
 

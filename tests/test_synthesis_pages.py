@@ -12,12 +12,16 @@ from makers import Typewriter
 
 from strokesynth import Ink, load_synthesizer
 from strokesynth.ink.words import split_words
-from strokesynth.page.layout import Paragraph
+from strokesynth.page.layout import Layout, Paragraph
 from strokesynth.page.page import Page, check_page_output
+from strokesynth.page.paper import Paper
 from strokesynth.synthesis import pages as pages_module
 from strokesynth.synthesis.pages import even_pieces, write_page
 
 TEXT = "The quick brown fox jumps over the lazy dog, then it sleeps until evening.\n\nAnd so do I,\n  Ada"
+A6 = Paper.of("A6")
+RULED = Paper.of("A6", margins=10, ruling="ruled")
+LAYOUT = Layout.of(A6)
 
 
 @pytest.fixture
@@ -116,7 +120,7 @@ def test_the_same_seed_writes_the_same_page(typewriter):
 
 
 def test_without_a_style_the_seed_chooses_a_bundled_one(typewriter, monkeypatch):
-    monkeypatch.setattr(pages_module, "styles", lambda: ["anna", "bert", "carl"])
+    monkeypatch.setattr(pages_module, "styles", lambda: ["plain", "round", "wide"])
     chosen = set()
 
     def write_lines(texts, **options):
@@ -126,7 +130,7 @@ def test_without_a_style_the_seed_chooses_a_bundled_one(typewriter, monkeypatch)
     monkeypatch.setattr(typewriter, "write_lines", write_lines)
     for seed in range(20):
         write_page(typewriter, "Ada", seed=seed)
-    assert chosen == {"anna", "bert", "carl"}
+    assert chosen == {"plain", "round", "wide"}
 
 
 def test_variation_is_of_the_page_and_not_of_the_ink(typewriter):
@@ -176,6 +180,10 @@ def test_a_page_that_can_be_written_warns_of_nothing(typewriter):
         ({"x_height_mm": 90}, "there is no room for letters"),
         ({"seed": -1}, "seed is -1; expected a whole number of at least 0"),
         ({"seed": 1.5}, "seed is 1.5"),
+        ({"bias": -1.0}, "bias is -1.0"),
+        ({"layout": "justify"}, "layout is a Layout or None, not str"),
+        ({"layout": replace(LAYOUT, variation=9.0)}, "variation is from 0, none, to 5; got 9"),
+        ({"paper": replace(A6, ruling="lined")}, "ruling is blank, ruled or grid; got 'lined'"),
         ({"text": "\n\n"}, "nothing to write"),
         ({"text": b"bytes"}, "a str, not int"),
     ],
@@ -183,6 +191,31 @@ def test_a_page_that_can_be_written_warns_of_nothing(typewriter):
 def test_bad_options_are_found_before_the_work(typewriter, options, message):
     with pytest.raises(ValueError, match=message):
         write_page(typewriter, options.pop("text", "Ada"), **options)
+    assert not typewriter.batches
+
+
+def test_paper_and_layout_as_objects(typewriter):
+    named = write_page(
+        Typewriter(), TEXT, paper="A6", margins=10, ruling="ruled", align="justify", indent_mm=5, seed=1
+    )
+    layout = Layout.of(RULED, align="justify", indent=5.0)
+    assert pictures(write_page(Typewriter(), TEXT, paper=RULED, layout=layout, seed=1)) == pictures(named)
+    # What is said besides comes first.
+    other = write_page(
+        Typewriter(), TEXT, paper=RULED, layout=replace(layout, align="left"), align="justify", seed=1
+    )
+    assert pictures(other) == pictures(named)
+    turned = write_page(Typewriter(), TEXT, paper=RULED, orientation="landscape", seed=1)[0].paper
+    assert (turned.width, turned.height, turned.ruling) == (RULED.height, RULED.width, "ruled")
+
+
+def pictures(page):
+    return [sheet._repr_svg_() for sheet in page]
+
+
+def test_an_unknown_option_of_a_page(typewriter):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'ruled'"):
+        write_page(typewriter, TEXT, ruled=True)
     assert not typewriter.batches
 
 

@@ -4,15 +4,14 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from makers import save_recognition, save_synthesis
 
 from strokesynth.ink import Ink
 from strokesynth.recognition.decoding import align, ctc_log_likelihood
 from strokesynth.recognition.recognizer import load_recognizer
-from strokesynth.synthesis import synthesizer
 from strokesynth.synthesis.pieces import legibility
 from strokesynth.synthesis.proofread import Proofreader
+from strokesynth.synthesis.session import Seeds
 from strokesynth.synthesis.synthesizer import load_synthesizer
 
 
@@ -141,21 +140,20 @@ def test_bad_arguments_of_writing(writer, recognizer):
         writer.write("one", seed=1, candidates=3)
     with pytest.raises(ValueError, match="limit go with proofread=True"):
         writer.write_lines(["one"], seed=1, proofread=Proofreader(recognizer), limit=0.1)
-    assert synthesizer.Proofreader is Proofreader and torch.is_inference_mode_enabled() is False
 
 
 def test_no_two_random_numbers_come_from_the_same_seed(writer, monkeypatch):
     """Candidates, marks, rewritten words and free writing each have their own."""
     seeds = []
-    derived = synthesizer._derived
+    derived = Seeds._derived
 
-    def remembered(*place):
-        seeds.append(derived(*place))
+    def remembered(self, *key):
+        seeds.append(derived(self, *key))
         return seeds[-1]
 
-    monkeypatch.setattr(synthesizer, "_derived", remembered)
+    monkeypatch.setattr(Seeds, "_derived", remembered)
     reader = Wide(candidates=4)
     writer.write_lines(["é a", "naïve", "two"], seed=1, proofread=reader)
     assert len(reader.seen) > 3  # words were written again
-    seeds.append(derived(1, 0, 0, 0, synthesizer._FREELY))
+    Seeds.of(1).free()
     assert len(seeds) > 40 and len(set(seeds)) == len(seeds)

@@ -9,10 +9,11 @@ from makers import save_prediction, save_synthesis
 from strokesynth import Ink, load_synthesizer
 from strokesynth.alphabet import Alphabet
 from strokesynth.nn.sampling import SampledLine
-from strokesynth.synthesis import synthesizer
+from strokesynth.synthesis import session
 from strokesynth.synthesis.pieces import cut_pieces
+from strokesynth.synthesis.session import ATTEMPTS, SynthesisError
 from strokesynth.synthesis.style import Style, styles
-from strokesynth.synthesis.synthesizer import ATTEMPTS, SynthesisError
+from strokesynth.synthesis.synthesizer import DEFAULT_BIAS
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLE = Ink.from_strokes([[[0, 0], [0.4, -1], [0.8, 0]], [[1.0, -0.5], [1.5, 0.1]]], "Ab")
@@ -70,7 +71,7 @@ def test_seeds_matter(writer):
 
 
 def test_bias_is_1_unless_given(writer):
-    assert writer.write("Ada", seed=1) == writer.write("Ada", seed=1, bias=synthesizer.DEFAULT_BIAS)
+    assert writer.write("Ada", seed=1) == writer.write("Ada", seed=1, bias=DEFAULT_BIAS)
     assert writer.write("Ada", seed=1) != writer.write("Ada", seed=1, bias=0)
 
 
@@ -114,7 +115,7 @@ def test_five_thousand_characters(writer):
 
 
 def test_pieces_go_on_in_one_hand(writer, monkeypatch):
-    monkeypatch.setattr(synthesizer, "collapsed", lambda line: False)  # untrained networks scribble
+    monkeypatch.setattr(session, "collapsed", lambda line: False)  # untrained networks scribble
     calls = spy(monkeypatch)
     text = "word " * 40
     writer.write(text, seed=1)
@@ -128,14 +129,14 @@ def spy(monkeypatch):
     """What `sample_lines` is called with, as text."""
     calls = []
     alphabet = Alphabet()
-    real = synthesizer.sample_lines
+    real = session.sample_lines
 
     def sample_lines(network, codes, seeds, *, bias, prime):
         primed = None if prime is None else alphabet.decode(prime[1])
         calls.append({"texts": [alphabet.decode(c) for c in codes], "seeds": seeds, "prime": primed})
         return real(network, codes, seeds, bias=bias, prime=prime)
 
-    monkeypatch.setattr(synthesizer, "sample_lines", sample_lines)
+    monkeypatch.setattr(session, "sample_lines", sample_lines)
     return calls
 
 
@@ -238,7 +239,7 @@ def test_unsupported_characters(writer):
 
 def failing(monkeypatch, text, times):
     """`sample_lines` that does not finish `text` so many times; returns the seeds with which it was tried."""
-    real, seen = synthesizer.sample_lines, []
+    real, seen = session.sample_lines, []
     wanted = Alphabet().encode(text, with_end=True).tolist()
 
     def sample_lines(network, codes, seeds, **options):
@@ -249,7 +250,7 @@ def failing(monkeypatch, text, times):
                 lines[i] = lines[i]._replace(finished=len(seen) > times)
         return lines
 
-    monkeypatch.setattr(synthesizer, "sample_lines", sample_lines)
+    monkeypatch.setattr(session, "sample_lines", sample_lines)
     return seen
 
 
@@ -373,7 +374,7 @@ def test_a_collapsed_line_is_written_again_and_kept_if_that_does_not_help(monkey
         good = len(tried) == 3
         return [sampled([1.0 if good else 0.1] * (len(c) - 1)) for c in codes]
 
-    monkeypatch.setattr("strokesynth.synthesis.synthesizer.sample_lines", collapse)
+    monkeypatch.setattr("strokesynth.synthesis.session.sample_lines", collapse)
     ink = writer.write("abcdefghijklm", seed=1)
     assert len(tried) == 3 and len(set(tried)) == 3 and ink.bounds[2] > 10
     tried[:] = [()] * 3  # from now on all attempts collapse

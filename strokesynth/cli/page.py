@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from strokesynth.cli._flags import default
 
 if TYPE_CHECKING:
     from strokesynth.synthesis.synthesizer import Synthesizer
@@ -29,16 +32,23 @@ PAGE_ONLY = (*list(_OPTIONS)[:-1], "ruled", "grid", "date", "heading", "no_rules
 
 def add_page_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that go with --page. None of them has a value unless it is given."""
-    from strokesynth.page.layout import ALIGNMENTS
-    from strokesynth.page.paper import MARGIN, ORIENTATIONS, PAPERS
+    from strokesynth.page.layout import ALIGNMENTS, Layout
+    from strokesynth.page.page import Page
+    from strokesynth.page.paper import ORIENTATIONS, PAPERS, PITCH, Paper
 
+    paper, layout = partial(default, Paper.of), partial(default, Layout.of)
     group = parser.add_argument_group("pages (with --page)")
     number: dict[str, Any] = {"type": float, "metavar": "MM"}
     group.add_argument(
-        "--paper", type=_paper, metavar="NAME", help=f"{', '.join(PAPERS)} or WIDTHxHEIGHT in mm (A4)"
+        "--paper",
+        type=_paper,
+        metavar="NAME",
+        help=f"{', '.join(PAPERS)} or WIDTHxHEIGHT in mm ({paper('size')})",
     )
-    group.add_argument("--orientation", choices=ORIENTATIONS, help="(portrait)")
-    group.add_argument("--margins", nargs="+", **number, help=f"one, or top right bottom left ({MARGIN:g})")
+    group.add_argument("--orientation", choices=ORIENTATIONS, help=f"({paper('orientation')})")
+    group.add_argument(
+        "--margins", nargs="+", **number, help=f"one, or top right bottom left ({paper('margins'):g})"
+    )
     group.add_argument(
         "--mirrored",
         action="store_true",
@@ -46,20 +56,29 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
         help="left and right margin change places on even sheets",
     )
     rules = group.add_mutually_exclusive_group()
-    rules.add_argument("--ruled", nargs="?", const=8.0, **number, help="rules at this distance (8)")
-    rules.add_argument("--grid", nargs="?", const=5.0, **number, help="squares of this size (5)")
+    for ruling, shown in (("ruled", "rules at this distance"), ("grid", "squares of this size")):
+        usual = PITCH[ruling]
+        rules.add_argument(f"--{ruling}", nargs="?", const=usual, **number, help=f"{shown} ({usual:g})")
     group.add_argument("--margin-line", action="store_true", default=None, help="draw it")
     group.add_argument("--no-rules", action="store_true", default=None, help="write on them, but draw none")
-    group.add_argument("--align", choices=ALIGNMENTS, help="(left)")
+    group.add_argument("--align", choices=ALIGNMENTS, help=f"({layout('align')})")
     group.add_argument("--line-pitch", **number, help="from baseline to baseline (by the rules, or x-height)")
-    group.add_argument("--indent", **number, help="of the first line of a paragraph (0)")
-    group.add_argument("--paragraph-space", type=float, metavar="N", help="lines between paragraphs (1)")
+    group.add_argument("--indent", **number, help=f"of the first line of a paragraph ({layout('indent'):g})")
+    group.add_argument(
+        "--paragraph-space",
+        type=float,
+        metavar="N",
+        help="lines between paragraphs (1, or none where they are indented)",
+    )
     group.add_argument("--date", metavar="TEXT", help="a line at the top right")
     group.add_argument("--heading", metavar="TEXT", help="a larger line in the middle above the text")
     group.add_argument(
-        "--variation", type=float, metavar="X", help="irregularity of the hand, 0 for none (1)"
+        "--variation",
+        type=float,
+        metavar="X",
+        help=f"irregularity of the hand, 0 for none ({layout('variation'):g})",
     )
-    group.add_argument("--dpi", type=float, metavar="N", help="of PNG files (300)")
+    group.add_argument("--dpi", type=float, metavar="N", help=f"of PNG files ({default(Page.save, 'dpi'):g})")
 
 
 def write_pages(args: argparse.Namespace, text: str, load: Callable[[], Synthesizer], **writing: Any) -> None:
@@ -67,14 +86,14 @@ def write_pages(args: argparse.Namespace, text: str, load: Callable[[], Synthesi
     from strokesynth._checks import positive
     from strokesynth.page.drawing import SheetOptions
     from strokesynth.page.layout import Paragraph
-    from strokesynth.page.page import check_page_output
+    from strokesynth.page.page import Page, check_page_output
     from strokesynth.synthesis.pages import write_page
 
     look = {"stroke_width_mm": args.stroke_width, "color": args.color}
     look["rules"] = False if args.no_rules else None
     look = {name: value for name, value in look.items() if value is not None}
     SheetOptions.of(look)
-    dpi = 300.0 if args.dpi is None else positive("dpi", args.dpi)
+    dpi = default(Page.save, "dpi") if args.dpi is None else positive("dpi", args.dpi)
     drawn = {path: check_page_output(path) in (".svg", ".pdf", ".png") for path in args.out}
     options = {option: getattr(args, name) for name, option in _OPTIONS.items()}
     options = {option: value for option, value in options.items() if value is not None}

@@ -8,28 +8,67 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from strokesynth._files import atomic_write, check_writable
+from strokesynth.cli._flags import Exclusive, add_flags, check_exclusive
 from strokesynth.cli._guard import guarded
 from strokesynth.cli.page import PAGE_ONLY, add_page_arguments, write_pages
 
 if TYPE_CHECKING:
     from strokesynth.ink import Ink
+    from strokesynth.synthesis.options import WritingOptions
     from strokesynth.synthesis.style import Style
     from strokesynth.synthesis.synthesizer import Synthesizer
 
-LINE_PITCH = 4.2  # from baseline to baseline, in x-heights: people's lines reach about 2.5 up and 1.5 down
+# From baseline to baseline, in x-heights: people's lines reach about 2.5 up and 1.5 down.
+LINE_PITCH = 4.2
 _PICTURES = (".svg", ".png", ".pdf")
 _WINDOW_CHARACTERS = 200  # of which a picture of the window can still be looked at
+
+_EXCLUSIVE = (
+    Exclusive(lambda args: args.page is None, PAGE_ONLY, "{flag} goes with --page"),
+    Exclusive(
+        lambda args: args.page is not None,
+        ("text", "file", "attention"),
+        "--page names the text: leave out {flag}",
+    ),
+    Exclusive(
+        lambda args: not args.proofread or args.attention is not None or args.unconditional,
+        ("candidates", "limit"),
+        "{flag} goes with proofreading, and here nothing is proofread",
+    ),
+    Exclusive(
+        lambda args: args.unconditional,
+        ("text", "file", "page", "style", "attention"),
+        "--unconditional writes no text: leave out {flag}",
+    ),
+    Exclusive(lambda args: not args.unconditional, ("points",), "{flag} goes with --unconditional"),
+    Exclusive(lambda args: args.text is not None, ("file",), "give the text or {flag}, not both"),
+)
 
 
 def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
     """``generate.py`` and ``strokesynth write``."""
+    parser = _parser(prog)
+    args = parser.parse_args(argv)
+    check_exclusive(parser, args, _EXCLUSIVE)
+    sources = (args.text, args.file, args.page)
+    if not args.unconditional and all(source is None for source in sources) and sys.stdin.isatty():
+        parser.error("there is no text: give it as an argument, with --file or through a pipe")
+
+    def work() -> None:
+        with _warnings_in_one_line(parser.prog):
+            (_generate if args.page is None else _generate_page)(args)
+
+    return guarded(parser.prog, work)
+
+
+def _parser(prog: str | None) -> argparse.ArgumentParser:
     from strokesynth.ink.drawing import DrawingOptions
     from strokesynth.page.drawing import SheetOptions
     from strokesynth.page.layout import X_HEIGHT
-    from strokesynth.synthesis.spelling import OnUnsupported
+    from strokesynth.synthesis.options import FREE_POINTS, WritingOptions
 
     parser = argparse.ArgumentParser(
         prog,
@@ -51,30 +90,18 @@ def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
         help="picture (.svg, .png, .pdf) or ink (.inkml, .json, .npz) to write; may be given several times",
     )
     group = parser.add_argument_group("writing")
-    group.add_argument("--bias", type=float, metavar="X", help="neatness: 0 is as trained, 2 is very regular")
-    group.add_argument(
-        "--seed", type=int, metavar="N", help="a whole number from 0 on; without it, always new"
-    )
-    group.add_argument("--style", metavar="NAME", help="a hand by its name, or a file with a style or ink")
+    add_flags(group, WritingOptions)
     group.add_argument("--list-styles", action=_ListStyles, help="show the names of the hands there are")
-    group.add_argument(
-        "--on-unsupported",
-        choices=get_args(OnUnsupported),
-        default="error",
-        help="what to do about characters that cannot be written (%(default)s)",
-    )
     group.add_argument(
         "--no-proofread",
         dest="proofread",
         action="store_false",
         help="keep what was written first, read or unread: about twice as fast",
     )
-    group.add_argument("--candidates", type=int, metavar="N", help="writings of what cannot be read (4)")
-    group.add_argument(
-        "--limit", type=float, metavar="X", help="nats a character above which a word cannot be read (0.15)"
-    )
     group.add_argument("--unconditional", action="store_true", help="let the network scribble without a text")
-    group.add_argument("--points", type=int, metavar="N", help="how much it scribbles, in pen points (700)")
+    group.add_argument(
+        "--points", type=int, metavar="N", help=f"how much it scribbles, in pen points ({FREE_POINTS})"
+    )
     group.add_argument("--weights", metavar="FILE", help="in place of those in the package")
     group = parser.add_argument_group("drawing")
     group.add_argument(
@@ -96,41 +123,27 @@ def generate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
         help="also draw the window over the text (.png, .pdf, .svg); without proofreading",
     )
     add_page_arguments(parser)
-    args = parser.parse_args(argv)
-    if args.page is None:
-        for name in PAGE_ONLY:
-            if getattr(args, name) is not None:
-                parser.error(f"--{name.replace('_', '-')} goes with --page")
-    else:
-        for name in ("text", "file", "attention"):
-            if getattr(args, name) is not None:
-                parser.error(f"--page names the text: leave out {name if name == 'text' else '--' + name}")
-    if not args.proofread or args.attention is not None or args.unconditional:
-        for name in ("candidates", "limit"):
-            if getattr(args, name) is not None:
-                parser.error(f"--{name} goes with proofreading, and here nothing is proofread")
-    if args.unconditional:
-        for name in ("text", "file", "page", "style", "attention"):
-            if getattr(args, name) is not None:
-                parser.error(
-                    f"--unconditional writes no text: leave out {name if name == 'text' else '--' + name}"
-                )
-    elif args.points is not None:
-        parser.error("--points goes with --unconditional")
-    elif args.text is not None and args.file is not None:
-        parser.error("give the text or --file, not both")
-    elif args.text is None and args.file is None and args.page is None and sys.stdin.isatty():
-        parser.error("there is no text: give it as an argument, with --file or through a pipe")
+    return parser
 
-    def work() -> None:
-        with _warnings_in_one_line(parser.prog):
-            (_generate if args.page is None else _generate_page)(args)
 
-    return guarded(parser.prog, work)
+def _options(args: argparse.Namespace) -> WritingOptions:
+    """The options of writing as they were given."""
+    from strokesynth.synthesis.options import WritingOptions
+
+    return WritingOptions(
+        bias=args.bias,
+        style=None if args.style is None else _style(args.style),
+        seed=args.seed,
+        on_unsupported=args.on_unsupported,
+        proofread=args.proofread,
+        candidates=args.candidates,
+        limit=args.limit,
+        one_hand=args.page is None,
+    )
 
 
 def _generate_page(args: argparse.Namespace) -> None:
-    style = None if args.style is None else _style(args.style)
+    options = _options(args)
     text = _read_text("-", None) if args.page == "-" else _read_text(None, args.page)
 
     def load() -> Synthesizer:
@@ -138,8 +151,7 @@ def _generate_page(args: argparse.Namespace) -> None:
 
         return load_synthesizer(args.weights)
 
-    writing = {"bias": args.bias, "style": style, "seed": args.seed, "on_unsupported": args.on_unsupported}
-    write_pages(args, text, load, **writing, **_proofreading(args))
+    write_pages(args, text, load, **options.keywords("one_hand"))
 
 
 def _generate(args: argparse.Namespace) -> None:
@@ -159,21 +171,20 @@ def _generate(args: argparse.Namespace) -> None:
     lines = [] if args.unconditional else _read_text(args.text, args.file).splitlines()
     if args.attention is not None and (len(lines) != 1 or len(lines[0]) > _WINDOW_CHARACTERS):
         raise ValueError(f"--attention shows one line of at most {_WINDOW_CHARACTERS} characters")
-    style = None if args.style is None else _style(args.style)
+    options = _options(args)
 
     from strokesynth.synthesis.synthesizer import load_synthesizer
 
     synthesizer = load_synthesizer(None if args.unconditional else args.weights, unconditional=args.weights)
-    options: dict[str, Any] = {"bias": args.bias, "seed": args.seed}
     window = None
     if args.unconditional:
-        ink = synthesizer.write_freely(700 if args.points is None else args.points, **options)
+        points = {} if args.points is None else {"points": args.points}
+        ink = synthesizer.write_freely(**points, bias=options.bias, seed=options.seed)
+    elif args.attention is not None:
+        unread = options.keywords("proofread", "candidates", "limit", "one_hand")
+        ink, window = synthesizer.trace(lines[0], **unread)
     else:
-        options |= {"style": style, "on_unsupported": args.on_unsupported}
-        if args.attention is not None:
-            ink, window = synthesizer.trace(lines[0], **options)
-        else:
-            ink = _write_all(synthesizer, lines, **options, **_proofreading(args))
+        ink = _write_all(synthesizer, lines, options)
     for path in args.out:
         ink.save(path, **(drawing if Path(path).suffix.lower() in _PICTURES else {}))
     if window is not None:
@@ -181,11 +192,6 @@ def _generate(args: argparse.Namespace) -> None:
 
         with atomic_write(args.attention) as temporary:
             plot_attention(window, ink.text or "", ink).savefig(temporary)
-
-
-def _proofreading(args: argparse.Namespace) -> dict[str, Any]:
-    """The options of proofreading that the methods of a synthesizer share."""
-    return {name: getattr(args, name) for name in ("proofread", "candidates", "limit")}
 
 
 def _read_text(text: str | None, file: str | None) -> str:
@@ -241,21 +247,21 @@ def _warnings_in_one_line(prog: str) -> Iterator[None]:
         yield
 
 
-def _write_all(synthesizer: Synthesizer, lines: list[str], **options: Any) -> Ink:
+def _write_all(synthesizer: Synthesizer, lines: list[str], options: WritingOptions) -> Ink:
     """The lines in one hand, one below another; empty ones leave their place empty."""
     from strokesynth.ink import Ink
     from strokesynth.synthesis.spelling import spell
 
     if len(lines) < 2:
-        return synthesizer.write("".join(lines), **options)
+        return synthesizer.write("".join(lines), **options.keywords("one_hand"))
     rows = [row for row, line in enumerate(lines) if line.strip()]
     for row in rows:
         try:
-            spell(lines[row], synthesizer.alphabet, options["on_unsupported"])
+            spell(lines[row], synthesizer.alphabet, options.on_unsupported)
         except ValueError as error:
             raise ValueError(f"line {row + 1}: {error}") from None
     if not rows:
         raise ValueError(f"all {len(lines)} lines of the text are empty: there is nothing to write")
-    inks = synthesizer.write_lines([lines[row] for row in rows], one_hand=True, **options)
+    inks = synthesizer.write_lines([lines[row] for row in rows], **options.keywords())
     placed = [ink.translate(0.0, row * LINE_PITCH) for row, ink in zip(rows, inks, strict=True)]
     return Ink.from_lines(placed, rows)

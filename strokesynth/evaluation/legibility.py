@@ -19,8 +19,9 @@ from rapidfuzz.distance import Levenshtein
 from strokesynth.evaluation.metrics import ErrorRate, canonical, character_edits, error_rate, word_edits
 from strokesynth.ink import Ink
 from strokesynth.recognition.recognizer import Recognizer
+from strokesynth.synthesis.session import SynthesisError
 from strokesynth.synthesis.style import Style
-from strokesynth.synthesis.synthesizer import SynthesisError, Synthesizer
+from strokesynth.synthesis.synthesizer import Synthesizer
 
 FAILED = 0.5
 """A line has failed when more than this share of its characters is wrong."""

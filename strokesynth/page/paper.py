@@ -25,7 +25,8 @@ PAPERS = {
 ORIENTATIONS = ("portrait", "landscape")
 RULINGS = ("blank", "ruled", "grid")
 MARGIN = 20.0
-_PITCH = {"blank": 8.0, "ruled": 8.0, "grid": 5.0}
+PITCH = {"blank": 8.0, "ruled": 8.0, "grid": 5.0}
+"""From one rule to the next where nothing else is said, in mm."""
 _LEAST_PITCH = 1.0
 _LARGEST = 5000.0  # no paper has longer sides; a larger number is likely to be in another unit
 _MARGIN_LINE_GAP = 3.0
@@ -87,7 +88,7 @@ class Paper:
         """
         check_choice("orientation", orientation, ORIENTATIONS)
         check_choice("ruling", ruling, RULINGS)
-        pitch = _PITCH[ruling] if pitch is None else positive("the pitch of the rules", pitch)
+        pitch = PITCH[ruling] if pitch is None else positive("the pitch of the rules", pitch)
         if pitch < _LEAST_PITCH:
             raise ValueError(f"the pitch of the rules is at least {_LEAST_PITCH:g} mm; got {pitch:g}")
         width, height = _size(size)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,13 +14,13 @@ from strokesynth.ink import Ink
 from strokesynth.ink.words import Word, even_gaps, split_words
 from strokesynth.page.layout import Layout, Paragraph, Passage, lay_out, read_passages, vary
 from strokesynth.page.page import Page, Sheet
-from strokesynth.page.paper import MARGIN, Paper
-from strokesynth.synthesis.spelling import OnUnsupported, spell
+from strokesynth.page.paper import Paper
+from strokesynth.synthesis.options import WordReader, WritingOptions
+from strokesynth.synthesis.spelling import OnUnsupported, spell, warn_of_changes
 from strokesynth.synthesis.style import Style, styles
 
 if TYPE_CHECKING:
     from strokesynth.alphabet import Alphabet
-    from strokesynth.synthesis.proofread import Proofreader
 
 PAGE_PIECE_LENGTH = 40
 """Characters written in one go, about: many short pieces at once are faster than few long ones."""
@@ -37,8 +37,8 @@ class LineWriter(Protocol):
         """The characters that can be written."""
 
     def proofreader(
-        self, proofread: bool | Proofreader, candidates: int | None = None, limit: float | None = None
-    ) -> Proofreader | None:
+        self, proofread: bool | WordReader, candidates: int | None = None, limit: float | None = None
+    ) -> WordReader | None:
         """The reader that is meant by these arguments; None where nothing is proofread."""
 
     def write(self, text: str, *, bias: float | None = None, seed: int | None = None) -> Ink:
@@ -51,36 +51,38 @@ class LineWriter(Protocol):
         bias: float | None = None,
         style: str | Style | Ink | None = None,
         seed: int | None = None,
-        proofread: bool | Proofreader = False,
+        proofread: bool | WordReader = False,
     ) -> list[Ink]:
         """Each text on a line of its own."""
+
+
+# Keywords of `write_page` that say one thing about paper or layout, and what it is called there.
+_OF_PAPER = {
+    **{name: name for name in ("orientation", "margins", "mirrored", "ruling", "margin_line")},
+    "pitch_mm": "pitch",
+}
+_OF_LAYOUT = {
+    **{name: name for name in ("align", "variation")},
+    **{f"{name}_mm": name for name in ("x_height", "line_pitch", "indent")},
+    "paragraph_space": "space",
+}
 
 
 def write_page(
     synthesizer: LineWriter,
     text: str | Sequence[str | Paragraph],
     *,
-    paper: str | tuple[float, float] = "A4",
-    orientation: str = "portrait",
-    margins: float | Sequence[float] = MARGIN,
-    mirrored: bool = False,
-    ruling: str = "blank",
-    pitch_mm: float | None = None,
-    margin_line: bool = False,
-    x_height_mm: float | None = None,
-    line_pitch_mm: float | None = None,
-    align: str = "left",
-    indent_mm: float = 0.0,
-    paragraph_space: float | None = None,
-    variation: float = 1.0,
+    paper: str | tuple[float, float] | Paper = "A4",
+    layout: Layout | None = None,
     bias: float | None = None,
     style: str | Style | Ink | None = None,
     seed: int | None = None,
     on_unsupported: OnUnsupported = "error",
-    proofread: bool | Proofreader = True,
+    proofread: bool | WordReader = True,
     candidates: int | None = None,
     limit: float | None = None,
     progress: Callable[[int, int], object] | None = None,
+    **details: Any,
 ) -> Page:
     """Write a text on pages of paper, all in one hand.
 
@@ -90,12 +92,14 @@ def write_page(
         synthesizer: writes the words, about forty characters in one go.
         text: in which a blank line ends a paragraph, a line break stays one and a form feed starts a sheet;
             or a list of such texts and of `Paragraph`, for headings, a date line and the like.
-        paper, orientation, margins, mirrored, ruling, margin_line: see `Paper.of`; pitch_mm is the pitch there.
-        x_height_mm, line_pitch_mm, align, indent_mm, variation: see `Layout`; paragraph_space is the space there.
-        bias, seed, on_unsupported: as for `Synthesizer.write`. The seed also chooses the hand where there is no style.
-        proofread, candidates, limit: as there; pages are proofread unless told otherwise.
-        style: as there; without one, a bundled style.
+        paper: a name or size as for `Paper.of`, or a `Paper`.
+        layout: a `Layout`; None is the usual one for the paper.
+        bias, style, seed, on_unsupported, proofread, candidates, limit: see `WritingOptions`. Pages are proofread
+            unless told otherwise. The seed chooses one of the bundled styles where none is given.
         progress: called with the numbers of characters written and to be written, now and then.
+        details: what is to be otherwise than the paper and the layout say. orientation, margins, mirrored, ruling,
+            margin_line and pitch_mm (pitch) are those of `Paper.of`; x_height_mm, line_pitch_mm, align, indent_mm,
+            variation and paragraph_space (space) those of `Layout.of`.
 
     A word wider than the line is broken, after a sign such as "-" or "/" or with a hyphen.
 
@@ -103,30 +107,16 @@ def write_page(
     their line and position), for margins that leave no room and for options out of range; SynthesisError, a
     ValueError, if the network fails.
     """
-    sheet_paper = Paper.of(
-        paper,
-        orientation=orientation,
-        margins=margins,
-        mirrored=mirrored,
-        ruling=ruling,
-        pitch=pitch_mm,
-        margin_line=margin_line,
-    )
-    layout = Layout.of(
-        sheet_paper,
-        x_height=x_height_mm,
-        line_pitch=line_pitch_mm,
-        align=align,
-        indent=indent_mm,
-        space=paragraph_space,
-        variation=variation,
-    )
+    options = WritingOptions(bias, style, seed, on_unsupported, proofread, candidates, limit)
+    sheet_paper, layout = _page_of(paper, layout, details)
     passages = _spelled(read_passages(text, layout), synthesizer.alphabet, on_unsupported)
     layout.check_room(passages, sheet_paper)
     hands, pieces, human = seed_sequence(seed).spawn(3)
-    hand = _hand(synthesizer, style, bias, hands)
     reader = synthesizer.proofreader(proofread, candidates, limit) or False
-    words = _write_words(synthesizer, passages, hand, bias, reader, pieces, progress)
+    options = replace(
+        options, style=_hand(synthesizer, options, hands), proofread=reader, candidates=None, limit=None
+    )
+    words = _write_words(synthesizer, passages, options, pieces, progress)
     rng = np.random.default_rng(human)
     varied = iter(vary([word for own in words for word in own], layout.variation, rng))
     words = [[next(varied) for _ in own] for own in words]
@@ -136,12 +126,27 @@ def write_page(
     )
 
 
+def _page_of(
+    paper: str | tuple[float, float] | Paper, layout: Layout | None, details: Mapping[str, Any]
+) -> tuple[Paper, Layout]:
+    """The paper and the layout with what is to be otherwise, both checked."""
+    if unknown := [name for name in details if name not in _OF_PAPER and name not in _OF_LAYOUT]:
+        raise TypeError(f"write_page() got an unexpected keyword argument {unknown[0]!r}")
+    if not isinstance(layout, Layout | None):
+        raise ValueError(f"layout is a Layout or None, not {type(layout).__name__}")
+    given: dict[str, Any] = {}
+    if isinstance(paper, Paper):
+        given = dict(vars(paper))
+        paper = given.pop("width"), given.pop("height")
+    given |= {_OF_PAPER[name]: value for name, value in details.items() if name in _OF_PAPER}
+    sheet_paper = Paper.of(paper, **given)
+    given = {} if layout is None else dict(vars(layout))
+    given |= {_OF_LAYOUT[name]: value for name, value in details.items() if name in _OF_LAYOUT}
+    return sheet_paper, Layout.of(sheet_paper, **given)
+
+
 def _spelled(passages: Sequence[Passage], alphabet: Alphabet, on_unsupported: OnUnsupported) -> list[Passage]:
     """The passages as they can be written; one warning for all that was changed."""
-    if on_unsupported not in get_args(OnUnsupported):
-        raise ValueError(
-            f"on_unsupported is {on_unsupported!r}; expected {', '.join(get_args(OnUnsupported))}"
-        )
     result, notes = [], []
     for passage in passages:
         where = f"line {passage.line}: "
@@ -157,35 +162,26 @@ def _spelled(passages: Sequence[Passage], alphabet: Alphabet, on_unsupported: On
         result.append(passage._replace(text=" ".join(spelling.text.split())))
     if not result:
         raise ValueError(f"nothing is left to write: {'; '.join(notes[:5])}")
-    if notes:
-        done = "left out" if on_unsupported == "skip" else "replaced"
-        more = f"; and in {len(notes) - 5} more lines" if len(notes) > 5 else ""
-        message = f"characters that cannot be written were {done}: {'; '.join(notes[:5])}{more}"
-        warnings.warn(message, UserWarning, stacklevel=4)
+    warn_of_changes(notes, on_unsupported)
     return result
 
 
 def _hand(
-    synthesizer: LineWriter,
-    style: str | Style | Ink | None,
-    bias: float | None,
-    entropy: np.random.SeedSequence,
+    synthesizer: LineWriter, options: WritingOptions, entropy: np.random.SeedSequence
 ) -> str | Style | Ink:
     """What all pieces are written in the style of: what is given, a bundled style, or ink in any hand."""
-    if style is not None:
-        return style
+    if options.style is not None:
+        return options.style
     seed = int(entropy.generate_state(1, np.uint64)[0])
     if known := styles():
         return known[seed % len(known)]
-    return synthesizer.write(_PRIMER, bias=bias, seed=seed)
+    return synthesizer.write(_PRIMER, bias=options.bias, seed=seed)
 
 
 def _write_words(
     synthesizer: LineWriter,
     passages: Sequence[Passage],
-    hand: str | Style | Ink,
-    bias: float | None,
-    proofread: bool | Proofreader,
+    options: WritingOptions,
     entropy: np.random.SeedSequence,
     progress: Callable[[int, int], object] | None,
 ) -> list[list[Word]]:
@@ -200,7 +196,9 @@ def _write_words(
 
     def write(texts: Sequence[str]) -> list[list[Word]]:
         seed = int(entropy.spawn(1)[0].generate_state(1, np.uint64)[0])
-        inks = synthesizer.write_lines(texts, bias=bias, style=hand, seed=seed, proofread=proofread)
+        inks = synthesizer.write_lines(
+            texts, bias=options.bias, style=options.style, seed=seed, proofread=options.proofread
+        )
         return [split_words(ink) for ink in inks]
 
     words: list[Word] = []

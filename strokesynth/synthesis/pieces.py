@@ -50,7 +50,8 @@ class Line(NamedTuple):
 
     spelling: Spelling
     pieces: list[tuple[Piece, WrittenPiece, int]]
-    lean: NDArray[np.float64] | None = None  # (2, 3) what the style does to upright writing
+    # The map (2, 3) that gives the slant and width of the hand to what was written.
+    transform: NDArray[np.float64] | None = None
 
 
 def cut_pieces(line: int, text: str) -> list[Piece]:
@@ -128,12 +129,12 @@ def put_together(line: Line) -> tuple[Ink, NDArray[np.int64]]:
     origins: list[NDArray[np.int64]] = []
     right, before = 0.0, 0
     for piece, written, seed in line.pieces:
-        ink = written.ink if line.lean is None else written.ink.transform(line.lean)
+        ink = written.ink if line.transform is None else written.ink.transform(line.transform)
         origin = np.arange(ink.n_points)
         marks = [spelling.marks[place] for place in piece.places]
         if any(marks):
             ink, origin = draw_marks(ink, piece.text, marks, measure(ink).slant, np.random.default_rng(seed))
-        gap = piece.gap * (1.0 if line.lean is None else float(line.lean[0, 0]))
+        gap = piece.gap * (1.0 if line.transform is None else float(line.transform[0, 0]))
         ink = ink.translate(right + (gap if strokes else 0.0) - ink.bounds[0], 0.0)
         right = ink.bounds[2]
         strokes += ink.strokes

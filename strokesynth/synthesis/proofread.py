@@ -8,7 +8,7 @@ also tells apart writings that are read alike; taken of each word, it says what 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,24 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from strokesynth._checks import whole
 from strokesynth.ink import Ink
 from strokesynth.ink.words import Word, even_gaps, join, split_words, word_spans
 from strokesynth.recognition.decoding import align_batch
+from strokesynth.synthesis.options import CANDIDATES, LIMIT, WordReader, check_reading
 from strokesynth.synthesis.pieces import WrittenPiece
 
 if TYPE_CHECKING:
     from strokesynth.recognition.recognizer import Recognizer
 
-LIMIT = 0.15
-"""Negative log-likelihood, in nats a character, up to which a word is readable: one character in seven is in doubt."""
-
-CANDIDATES = 4
-"""Writings of what could not be read, at each attempt."""
-
-_SHORT = (
-    5  # characters that a word counts for at least: of a single one, what it is is often a matter of taste
-)
+# Characters that a word counts for at least: what a single one is meant to be is often a matter of taste.
+_SHORT = 5
 
 
 class Proofreader:
@@ -54,10 +47,8 @@ class Proofreader:
         candidates: int = CANDIDATES,
     ) -> None:
         """Keep what is needed for judging."""
-        if isinstance(limit, bool) or not (math.isfinite(limit) and limit >= 0):
-            raise ValueError(f"limit is {limit!r}; expected a number of nats a character of at least 0")
-        self._given, self.limit = recognizer, limit
-        self.candidates = whole("candidates", candidates, least=1)
+        check_reading(candidates, limit)
+        self._given, self.limit, self.candidates = recognizer, limit, candidates
 
     @cached_property
     def recognizer(self) -> Recognizer:
@@ -122,79 +113,82 @@ _TOGETHER = 40  # characters written in one go: bad words are written side by si
 Place = tuple[int, int]  # which piece, which of its words
 
 
-def repair(
-    pieces: Sequence[tuple[str, WrittenPiece]],
-    write: Callable[[list[str], int], list[list[WrittenPiece]]],
-    reader: Proofreader,
-) -> list[WrittenPiece]:
-    """The pieces, each a text and a writing that has been read, with the best writing of each unreadable word.
+class Repair:
+    """Pieces that have been read, whose unreadable words are to be written again until they can be read.
 
-    write: gives for each text in a list, and the number of the round, some writings in the hand of the pieces. A piece
-    whose words are readable stays as it is; in the others, words keep their distances.
+    In turns, `wanted` says what is to be written, `take` is given writings of it, and `pieces` has the best of each
+    word. A piece whose words are readable stays as it is; in the others, words keep their distances.
     """
-    texts = {(i, k): word for i, (text, _) in enumerate(pieces) for k, word in enumerate(text.split())}
-    nll = {(i, k): _word_nll(pieces[i][1], k) for i, k in texts}
-    found: dict[Place, Word] = {}
-    weak = {place for place, word in texts.items() if not reader.readable(word, nll[place])}
-    original = {i: split_words(pieces[i][1].ink) for i in {i for i, _ in weak}}
-    for i, words in original.items():
-        for place in [place for place in texts if place[0] == i]:
-            if words:
-                found[place] = words[place[1]]
-            else:  # they cannot be told apart, and none can be kept
-                weak.add(place)
-                nll[place] = math.inf
-    better = set()
-    for number in range(ROUNDS):
-        places = [place for place in texts if place in weak]
-        if not places:
-            break
-        for place, word, value in _again(places, texts, write, reader, number):
-            if value < nll[place]:
-                found[place], nll[place] = word, value
-                better.add(place)
-                if reader.readable(texts[place], value):
-                    weak.discard(place)
-    result = [writing for _, writing in pieces]
-    for i in {i for i, _ in better}:
-        places = [place for place in texts if place[0] == i]
-        if all(place in found for place in places):
-            values = np.array([nll[place] for place in places])
-            gaps = [word.gap for word in original[i]] or [math.nan] * len(places)
-            words = [found[place]._replace(gap=gap) for place, gap in zip(places, gaps, strict=True)]
-            result[i] = WrittenPiece(join(even_gaps(words)), None, values)
-    return result
+
+    def __init__(self, pieces: Sequence[tuple[str, WrittenPiece]], reader: WordReader) -> None:
+        """Take the text and the writing of each piece. Raises ValueError for a writing that was not read."""
+        self._reader = reader
+        self._written = [writing for _, writing in pieces]
+        self._texts = {
+            (i, k): word for i, (text, _) in enumerate(pieces) for k, word in enumerate(text.split())
+        }
+        self._nll = {(i, k): _word_nll(self._written[i], k) for i, k in self._texts}
+        self._weak = {
+            place for place, word in self._texts.items() if not reader.readable(word, self._nll[place])
+        }
+        self._better: set[Place] = set()
+        self._found: dict[Place, Word] = {}
+        self._original = {i: split_words(self._written[i].ink) for i in {i for i, _ in self._weak}}
+        for i, words in self._original.items():
+            for place in self._places(i):
+                if words:
+                    self._found[place] = words[place[1]]
+                else:  # they cannot be told apart, and none can be kept
+                    self._weak.add(place)
+                    self._nll[place] = math.inf
+
+    def wanted(self) -> list[str]:
+        """The words that cannot be read yet, side by side as many as make a line."""
+        return [" ".join(self._texts[place] for place in pack) for pack in self._packs()]
+
+    def take(self, tried: Iterable[Sequence[WrittenPiece]]) -> None:
+        """Keep of writings of each wanted line, which have been read, the words that are better than before."""
+        for pack, writings in zip(self._packs(), tried, strict=True):
+            for writing in writings:
+                # Where the words cannot be told apart there are none.
+                for k, (place, word) in enumerate(zip(pack, split_words(writing.ink), strict=False)):
+                    if (value := _word_nll(writing, k)) < self._nll[place]:
+                        self._found[place], self._nll[place] = word, value
+                        self._better.add(place)
+                        if self._reader.readable(self._texts[place], value):
+                            self._weak.discard(place)
+
+    def pieces(self) -> list[WrittenPiece]:
+        """The pieces with the best that was found of each word."""
+        result = list(self._written)
+        for i in {i for i, _ in self._better}:
+            places = self._places(i)
+            if all(place in self._found for place in places):
+                gaps = [word.gap for word in self._original[i]] or [math.nan] * len(places)
+                words = [
+                    self._found[place]._replace(gap=gap) for place, gap in zip(places, gaps, strict=True)
+                ]
+                nlls = np.array([self._nll[place] for place in places])
+                result[i] = WrittenPiece(join(even_gaps(words)), None, nlls)
+        return result
+
+    def _places(self, piece: int) -> list[Place]:
+        return [place for place in self._texts if place[0] == piece]
+
+    def _packs(self) -> list[list[Place]]:
+        packs: list[list[Place]] = []
+        length = 0  # of the last pack, with a blank after each word
+        for place in (place for place in self._texts if place in self._weak):
+            word = self._texts[place]
+            if not packs or length + len(word) > _TOGETHER:
+                packs.append([])
+                length = 0
+            packs[-1].append(place)
+            length += len(word) + 1
+        return packs
 
 
 def _word_nll(writing: WrittenPiece, word: int) -> float:
     if writing.word_nlls is None:
         raise ValueError("a piece is repaired where it was read, and this one was not")
     return float(writing.word_nlls[word])
-
-
-def _again(
-    places: Sequence[Place],
-    texts: dict[Place, str],
-    write: Callable[[list[str], int], list[list[WrittenPiece]]],
-    reader: Proofreader,
-    number: int,
-) -> list[tuple[Place, Word, float]]:
-    """New writings of the words at these places, side by side as many as make a line, and how bad each is."""
-    packs: list[list[Place]] = [[]]
-    for place in places:
-        if packs[-1] and sum(len(texts[p]) + 1 for p in packs[-1]) + len(texts[place]) > _TOGETHER:
-            packs.append([])
-        packs[-1].append(place)
-    lines = [" ".join(texts[place] for place in pack) for pack in packs]
-    tried = [
-        (pack, line, writing)
-        for pack, line, writings in zip(packs, lines, write(lines, number), strict=True)
-        for writing in writings
-    ]
-    read = reader.word_nlls([line for _, line, _ in tried], [writing.ink for _, _, writing in tried])
-    return [
-        (place, word, float(value))
-        for (pack, _, writing), values in zip(tried, read, strict=True)
-        for place, word, value in zip(pack, split_words(writing.ink), values, strict=False)
-        # Where the words cannot be told apart there are none.
-    ]

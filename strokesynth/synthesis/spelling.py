@@ -12,7 +12,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from strokesynth.alphabet import Alphabet, fold
 from strokesynth.synthesis.accents import MARKS
@@ -49,9 +49,8 @@ class Spelling(NamedTuple):
     base: str  # what the network writes, one character for each letter
     marks: tuple[str, ...]  # of each letter
     places: tuple[int, ...]  # where each letter stands in `text`
-    unsupported: dict[
-        str, list[int]
-    ]  # what was left out or replaced, and where it stood in the text as given
+    # What was left out or replaced, and where it stood in the text as given.
+    unsupported: dict[str, list[int]]
 
 
 def spell(text: str, alphabet: Alphabet, on_unsupported: OnUnsupported = "error") -> Spelling:
@@ -90,10 +89,6 @@ def spell(text: str, alphabet: Alphabet, on_unsupported: OnUnsupported = "error"
 
 def spell_all(texts: Sequence[str], alphabet: Alphabet, on_unsupported: OnUnsupported) -> list[Spelling]:
     """`spell` for each text, with one warning for what was changed; errors name the line where there are several."""
-    if on_unsupported not in get_args(OnUnsupported):
-        raise ValueError(
-            f"on_unsupported is {on_unsupported!r}; expected {', '.join(get_args(OnUnsupported))}"
-        )
     spellings, notes = [], []
     for i, text in enumerate(texts):
         where = f"line {i + 1}: " if len(texts) > 1 else ""
@@ -105,12 +100,18 @@ def spell_all(texts: Sequence[str], alphabet: Alphabet, on_unsupported: OnUnsupp
             raise ValueError(f"{where}{error}") from None
         if spellings[-1].unsupported:
             notes.append(where + alphabet.describe(spellings[-1].unsupported, advise=False))
-    if notes:
-        done = "left out" if on_unsupported == "skip" else "replaced"
-        more = f"; and in {len(notes) - 5} more lines" if len(notes) > 5 else ""
-        message = f"characters that cannot be written were {done}: {'; '.join(notes[:5])}{more}"
-        warnings.warn(message, UserWarning, stacklevel=_outside())
+    warn_of_changes(notes, on_unsupported)
     return spellings
+
+
+def warn_of_changes(notes: Sequence[str], on_unsupported: OnUnsupported) -> None:
+    """One UserWarning for what was left out or replaced, where there is any note of it."""
+    if not notes:
+        return
+    done = "left out" if on_unsupported == "skip" else "replaced"
+    more = f"; and in {len(notes) - 5} more lines" if len(notes) > 5 else ""
+    message = f"characters that cannot be written were {done}: {'; '.join(notes[:5])}{more}"
+    warnings.warn(message, UserWarning, stacklevel=_outside())
 
 
 @lru_cache
