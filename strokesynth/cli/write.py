@@ -243,7 +243,7 @@ def _warnings_in_one_line(prog: str) -> Iterator[None]:
 
 def _write_all(synthesizer: Synthesizer, lines: list[str], **options: Any) -> Ink:
     """The lines in one hand, one below another; empty ones leave their place empty."""
-    from strokesynth.ink import Ink
+    from strokesynth.ink.lines import stack_lines
     from strokesynth.synthesis.spelling import spell
 
     if len(lines) < 2:
@@ -257,5 +257,4 @@ def _write_all(synthesizer: Synthesizer, lines: list[str], **options: Any) -> In
     if not rows:
         raise ValueError(f"all {len(lines)} lines of the text are empty: there is nothing to write")
     inks = synthesizer.write_lines([lines[row] for row in rows], one_hand=True, **options)
-    placed = [ink.translate(0.0, row * LINE_PITCH) for row, ink in zip(rows, inks, strict=True)]
-    return Ink.from_lines(placed, rows)
+    return stack_lines(inks, rows, pitch=LINE_PITCH)

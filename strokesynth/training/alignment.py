@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from strokesynth._files import atomic_write
+from strokesynth._files import atomic_write, check_writable
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.recognition.recognizer import Recognizer
@@ -44,10 +44,31 @@ def align_corpus(
     takes one for each core. Points of a line that cannot say its text have `NOBODY`.
     Raises as `load_recognizer`.
     """
-    lines = read_each(
-        corpus, _align, "aligning", recognizer=recognizer, workers=workers, progress=progress
-    )
+    lines = read_each(corpus, _align, "aligning", recognizer=recognizer, workers=workers, progress=progress)
     return np.concatenate([np.zeros(0, np.int16), *lines])
+
+
+def align_file(
+    corpus: str | os.PathLike[str],
+    *,
+    recognizer: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> tuple[Path, NDArray[np.int16]]:
+    """Align the corpus in a file and write the alignment beside it; returns where it is, and what it holds.
+
+    See `align_corpus`. Raises as `Corpus.load`, `load_recognizer` and `check_writable` as well.
+    """
+    path = check_writable(alignment_file(corpus))
+    characters = align_corpus(Corpus.load(corpus), recognizer=recognizer, workers=workers, progress=progress)
+    save_alignment(path, characters)
+    return path, characters
+
+
+def describe(path: Path, characters: NDArray[np.int16]) -> str:
+    """What `align_file` returned in a line to read."""
+    missing = 100 * np.count_nonzero(characters == NOBODY) / max(1, len(characters))
+    return f"{path}: {len(characters)} points, {missing:.2f} % of them in lines that cannot say their text"
 
 
 def alignment_file(corpus: str | os.PathLike[str]) -> Path:

@@ -94,9 +94,7 @@ def judge(
 
     The former is -log p(text | ink) / length, infinite where the ink is too short for the text. See `clean_corpus`.
     """
-    judged = read_each(
-        corpus, _judge, "reading", recognizer=recognizer, workers=workers, progress=progress
-    )
+    judged = read_each(corpus, _judge, "reading", recognizer=recognizer, workers=workers, progress=progress)
     return np.array([nll for nll, _ in judged]), [reading for _, reading in judged]
 
 

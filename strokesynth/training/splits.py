@@ -52,9 +52,7 @@ def split_corpus(
     return Split(training, times, np.flatnonzero(held_out))
 
 
-def source_repeats(
-    corpus: Corpus, indices: Ints, repeats: Mapping[str, float] | None
-) -> NDArray[np.float64]:
+def source_repeats(corpus: Corpus, indices: Ints, repeats: Mapping[str, float] | None) -> NDArray[np.float64]:
     """How often an epoch has each of these samples (n,), by their sources. Raises ValueError for an unknown source."""
     if unknown := set(repeats or {}) - set(corpus.sources):
         raise ValueError(f"no source {sorted(unknown)} in the corpus; it has {sorted(set(corpus.sources))}")
