@@ -47,19 +47,20 @@ def split_corpus(
     training = np.flatnonzero(wanted)
     times = source_repeats(corpus, training, repeats)
     if not held_out.any() or not len(training):
-        found = sorted(set(corpus.splits))
+        found = sorted(set(corpus.splits.tolist()))
         raise ValueError(f"of the splits {found} validation takes {list(validation)}: one side is empty")
     return Split(training, times, np.flatnonzero(held_out))
 
 
 def source_repeats(corpus: Corpus, indices: Ints, repeats: Mapping[str, float] | None) -> NDArray[np.float64]:
     """How often an epoch has each of these samples (n,), by their sources. Raises ValueError for an unknown source."""
-    if unknown := set(repeats or {}) - set(corpus.sources):
-        raise ValueError(f"no source {sorted(unknown)} in the corpus; it has {sorted(set(corpus.sources))}")
-    return np.array([(repeats or {}).get(source, 1.0) for source in corpus.sources[indices]])
+    known = set(corpus.sources.tolist())
+    if unknown := set(repeats or {}) - known:
+        raise ValueError(f"no source {sorted(unknown)} in the corpus; it has {sorted(known)}")
+    return np.array([(repeats or {}).get(source, 1.0) for source in corpus.sources[indices].tolist()])
 
 
 def by_source(corpus: Corpus, indices: Ints, most: int) -> dict[str, Ints]:
     """Of each source among these samples at most so many, evenly spread."""
     sources = corpus.sources[indices]
-    return {source: spread(indices[sources == source], most) for source in dict.fromkeys(sources)}
+    return {source: spread(indices[sources == source], most) for source in dict.fromkeys(sources.tolist())}
