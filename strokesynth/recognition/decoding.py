@@ -32,13 +32,13 @@ class Hypothesis(NamedTuple):
     codes: Ints  # (U,)
     score: float  # what hypotheses are sorted by: acoustic + weight · language + insertion_bonus · U
     acoustic: float  # log p(codes | frames), summed over the paths that the beam kept
-    language: float  # log p(codes, end of line) after the language model; 0 without one
+    language: float  # log p(codes, end of line) by the language model; 0 without one
 
 
 def greedy(log_probs: ArrayLike | Tensor) -> Ints:
     """Best path decoding (Graves et al. 2006, section 3.2): log_probs (T, C) → codes (U,).
 
-    Scores that are not normalised do as well. Raises ValueError for another shape, or for NaN.
+    The scores need not be normalised. Raises ValueError for another shape, or for NaN.
     """
     scores = _tensor(log_probs)
     if scores.ndim != 2:
@@ -56,7 +56,8 @@ def greedy_batch(log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor) -> 
         raise ValueError(f"log_probs has shape (T, B, C), C at least 2, got {tuple(scores.shape)}")
     frames, batch, _ = scores.shape
     counted = np.arange(frames) < _lengths(lengths, frames, batch)[:, None]  # (B, T)
-    # Found where the tensor is: only one code a frame comes over. NaN counts as greater than any number.
+    # The best codes are found on the tensor's own device, so that only one code a frame is copied from there. NaN
+    # counts as greater than any number.
     highest, best = (_numpy(part).T for part in scores.max(-1))
     if np.isnan(highest[counted]).any():
         raise ValueError("log_probs has NaN")
@@ -81,10 +82,10 @@ def beam_search(
 
         log p(codes | frames) + weight · log p(codes) + insertion_bonus · len(codes),
 
-    the middle term, of the whole line with its end, only with a `language_model`. After each frame the `beam`
+    where the middle term, which includes the end of the line, needs a `language_model`. After each frame the `beam`
     best prefixes remain; a beam as wide as there are prefixes makes the search exact. At each frame only codes
-    with a probability of at least `cutoff` lengthen a prefix (0: all of them), so frames that are all but
-    blank cost next to nothing.
+    with a probability of at least `cutoff` lengthen a prefix (with 0 all of them), so that frames that are almost
+    certainly blank cost next to nothing.
 
     Raises ValueError for log_probs of another shape or out of range, for a beam narrower than n_best, and for a
     language model of another number of codes.
@@ -115,16 +116,16 @@ def beam_search(
             continue
         # Each prefix with each code after it, (W, K); a code that repeats the last needs a blank in between.
         grown = np.where(codes == last[:, None], blank[:, None], either[:, None]) + frame[codes]
-        # What grows into a prefix that is in the beam already, belongs to that one.
+        # What grows into a prefix that is already in the beam is counted there.
         child, parent = np.nonzero(parents[:, None] == nodes)
         column = np.searchsorted(codes, last[child])
-        there = np.append(codes, -1)[column] == last[child]
-        child, parent, column = child[there], parent[there], column[there]
+        allowed_here = np.append(codes, -1)[column] == last[child]
+        child, parent, column = child[allowed_here], parent[allowed_here], column[allowed_here]
         stay_character[child] = np.logaddexp(stay_character[child], grown[parent, column])
         grown[parent, column] = -np.inf
         stay_scores = np.logaddexp(stay_blank, stay_character) + weight * language + bonus
         grown_scores = grown + (weight * language + bonus + insertion_bonus)[:, None]
-        # The language model only takes off. What is out of the beam without it, it need not be asked about.
+        # The language model only lowers scores: prefixes that fall out of the beam without it need not be looked up.
         asked = grown_scores.max(1) > (stay_scores.min() if len(nodes) == beam else -np.inf)
         if not asked.any():
             blank, character = stay_blank, stay_character
@@ -155,13 +156,13 @@ def beam_search(
 
 
 class _Prefixes:
-    """The prefixes a search has come across, numbered; number 0 is the empty one. A prefix keeps its number."""
+    """All prefixes that a search has met, each under a number that it keeps; number 0 is the empty prefix."""
 
     def __init__(self, language_model: LanguageModel | None) -> None:
         self._model = language_model
         self._numbers: dict[tuple[int, int], int] = {}
         self._parents, self._last = np.full(1024, -1, np.int64), np.zeros(1024, np.int64)
-        self._texts = [""]  # only with a language model
+        self._texts = [""]  # of each prefix; kept only for a language model
 
     def last(self, nodes: Ints) -> Ints:
         """The last code of each; the empty prefix counts as ending in a blank."""
@@ -258,7 +259,7 @@ def align_batch(
     states = _states(labels)
     skips, rows = _skips(states), np.arange(len(labels))
     best = _before_the_first_frame(states.shape)
-    steps = np.zeros((len(frames), *states.shape), np.int8)  # how many states further than the frame before
+    steps = np.zeros((len(frames), *states.shape), np.int8)  # by how many states the best path moved on
     for t, frame in enumerate(frames):
         ways = np.stack([best, *_shifted(best, skips)])
         steps[t] = ways.argmax(0)
@@ -272,10 +273,12 @@ def align_batch(
         path[t] = state
         state = np.where(t < ends, state - steps[t, rows, state], state)
     result: list[Ints | None] = []
-    for way, end, label, there in zip(path.T, ends, labels, possible, strict=True):
-        inside = np.arange(1, 2 * len(label), 2)  # a path never falls, so every state is one stretch of it
+    for way, end, label, exists in zip(path.T, ends, labels, possible, strict=True):
+        inside = np.arange(
+            1, 2 * len(label), 2
+        )  # states never decrease along a path: each is one stretch of it
         edges = [np.searchsorted(way[:end], inside, side) for side in ("left", "right")]
-        result.append(np.stack(edges, axis=1) if there else None)
+        result.append(np.stack(edges, axis=1) if exists else None)
     return result
 
 
@@ -298,7 +301,7 @@ def _checked(log_probs: ArrayLike | Tensor) -> Floats:
         raise ValueError("log_probs has NaN")
     with np.errstate(over="ignore"):
         totals = np.exp(frames).sum(-1)
-    wrong = (totals > 1.05) | (totals == 0)  # half precision rounds, logits are far off
+    wrong = (totals > 1.05) | (totals == 0)  # rounding to half precision is within this, logits are far off
     if wrong.any():
         raise ValueError(
             "log_probs are logs of probabilities, as log_softmax gives; "
@@ -352,7 +355,7 @@ def _states(codes: Sequence[Ints]) -> Ints:
 
 
 def _skips(states: Ints) -> NDArray[np.bool_]:
-    """Which states (…, S) can be reached from two before: codes, unless they repeat the code before."""
+    """Which states (…, S) can be reached from the state two before: codes that do not repeat the code before them."""
     skips = np.zeros(states.shape, bool)
     skips[..., 2:] = (states[..., 2:] != BLANK) & (states[..., 2:] != states[..., :-2])
     return skips
@@ -366,7 +369,7 @@ def _before_the_first_frame(shape: tuple[int, ...]) -> Floats:
 
 
 def _shifted(alpha: Floats, skips: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """`alpha` (…, S) of the state before each, and of the one two before where that may be skipped from."""
+    """`alpha` (…, S) of the state before each, and of the state two before where the one between may be skipped."""
     one, two = np.full_like(alpha, -np.inf), np.full_like(alpha, -np.inf)
     one[..., 1:] = alpha[..., :-1]
     two[..., 2:] = np.where(skips[..., 2:], alpha[..., :-2], -np.inf)

@@ -1,4 +1,4 @@
-"""What a recogniser says about one ink: the text, how sure it is, and which ink says which character."""
+"""Results of reading: the text, the confidence in it, and which ink forms which character."""
 
 from __future__ import annotations
 
@@ -119,16 +119,15 @@ class PageReading(tuple[Reading, ...]):
 
 
 class Evidence(NamedTuple):
-    """What is kept of an ink to find its characters later: about 35 kB for a line."""
+    """What is kept of an ink to find its characters later, about 35 kB for a line."""
 
     ink: Ink
     baseline: Baseline | None  # None where the ink was normalised already
     rows: FeatureRows
     log_probs: NDArray[np.float16]  # (T', C)
     alphabet: Alphabet
-    stroke_indices: NDArray[np.int64] | None = (
-        None  # of a line of a page: (s,), which strokes of the page it has
-    )
+    # Of a line of a page: (s,), the indices of its strokes in the page.
+    stroke_indices: NDArray[np.int64] | None = None
 
 
 def point_characters(evidence: Evidence, text: str) -> tuple[list[NDArray[np.int64]], NDArray[np.float64]]:

@@ -53,8 +53,8 @@ _AIR = 4  # the index of the feature that says whether the pen is up; see `strok
 class Posteriors(NamedTuple):
     """What the network sees in one ink."""
 
-    log_probs: NDArray[np.float32]  # (T', C): of the CTC blank, code 0, and each character
-    positions: NDArray[np.float64]  # (T', 2): where the pen is at each frame, in normalised ink
+    log_probs: NDArray[np.float32]  # (T', C), of the CTC blank (code 0) and of each character
+    positions: NDArray[np.float64]  # (T', 2), where the pen is at each frame, in normalised ink
 
 
 class _Line(NamedTuple):
@@ -66,7 +66,7 @@ class _Line(NamedTuple):
     trace: Trace
 
     def evidence(self, log_probs: Tensor, alphabet: Alphabet) -> Evidence:
-        """What is kept of this line and of its frames (T', C)."""
+        """What is kept of this line and its frames (T', C) to find its characters later."""
         rows = FeatureRows(
             self.trace.points.astype(np.float32),
             self.trace.strokes.astype(np.int32),
@@ -110,7 +110,7 @@ class Recognizer:
     def __init__(
         self, weights: Weights, language_model: str | os.PathLike[str] | LanguageModel | None = None
     ) -> None:
-        """Use `load_recognizer`. The language model, or its file, is for `language_model=True`."""
+        """See `load_recognizer`. `language_model`, a model or its file, is what True stands for in `read`."""
         if not isinstance(weights.network, RecognitionNetwork):
             raise ValueError(f"reading ink needs weights of recognition; these are of {weights.task}")
         self.network = weights.network
@@ -323,10 +323,10 @@ class _Decoding(NamedTuple):
     """How frames become readings."""
 
     alphabet: Alphabet
-    beam: int | None  # None for the best path
+    beam: int | None  # prefixes that the search keeps; None for the best path
     language_model: LanguageModel | None
     weight: float
-    most: int  # readings to give
+    most: int  # how many readings to give
 
     @classmethod
     def of(
@@ -357,7 +357,7 @@ class _Decoding(NamedTuple):
         )
 
     def __call__(self, log_probs: Tensor, frames: list[int]) -> list[list[NDArray[np.int64]]]:
-        """Different readings as codes, the best first, for each of B inputs: log_probs (T', B, C)."""
+        """For each of B inputs, log_probs (T', B, C), its different readings as codes, the best first."""
         if self.beam is None:
             return [[self._tidy(codes)] for codes in greedy_batch(log_probs, frames)]
         found = []
@@ -371,7 +371,7 @@ class _Decoding(NamedTuple):
 
     def _search(self, log_probs: Tensor, beam: int) -> list[Hypothesis]:
         bonus = 0.0 if self.language_model is None else self.weight * INSERTION_BONUS
-        # Some readings differ in nothing but blanks at their ends, and count once.
+        # Twice as many as asked for, because some differ only in blanks at their ends and count as one.
         return beam_search(
             log_probs,
             beam=beam,
@@ -400,9 +400,9 @@ def _prepare(index: int, ink: Ink, normalized: bool, numbered: bool) -> _Line:
             )
             if not numbered:
                 raise ValueError(page)
-            # One page in a long list is no reason to read none of the others.
+            # A page in a long list is no reason to leave the others unread.
             warnings.warn(f"ink {index} of the list: {page}", stacklevel=2)
-        baseline = estimate_baseline(ink, text="")  # read without a look at what it is meant to say
+        baseline = estimate_baseline(ink, text="")  # the text of the ink must not help reading it
         return _Line(index, ink, baseline, trace(normalize(ink, baseline=baseline)))
     except ValueError as error:
         if numbered:
