@@ -227,8 +227,15 @@ def ctc_log_likelihoods(
     for row, label in zip(padded, labels, strict=True):
         row[: len(label)] = label
     sizes = np.array(list(map(len, labels)), np.int64)
-    tensors = map(torch.from_numpy, (frames, padded, lengths, sizes))
-    return -F.ctc_loss(*tensors, blank=BLANK, reduction="none").numpy()
+    losses = F.ctc_loss(
+        torch.from_numpy(frames),
+        torch.from_numpy(padded),
+        torch.from_numpy(lengths),
+        torch.from_numpy(sizes),
+        blank=BLANK,
+        reduction="none",
+    )
+    return -np.asarray(losses.numpy(), np.float64)
 
 
 def align(log_probs: ArrayLike | Tensor, codes: ArrayLike | Tensor) -> Ints:
@@ -244,8 +251,9 @@ def align(log_probs: ArrayLike | Tensor, codes: ArrayLike | Tensor) -> Ints:
     if found is None:
         numbers = np.asarray(_numpy(codes))
         needed = len(numbers) + int((numbers[1:] == numbers[:-1]).sum())
-        if len(log_probs) < needed:
-            raise ValueError(f"{len(numbers)} codes need at least {needed} frames, got {len(log_probs)}")
+        frames = len(_checked(log_probs))
+        if frames < needed:
+            raise ValueError(f"{len(numbers)} codes need at least {needed} frames, got {frames}")
         raise ValueError("no path has these codes: some have probability zero wherever they could be")
     return found
 
