@@ -13,7 +13,7 @@ import strokesynth
 
 PACKAGE = Path(strokesynth.__file__).parent
 
-GROUND = {"alphabet", "_checks", "_files", "_xml"}
+GROUND = {"alphabet", "_batches", "_checks", "_files", "_xml"}
 
 # Each room and the rooms it imports, from the ground up: no room imports one that comes after it.
 MAP = {

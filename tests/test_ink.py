@@ -355,30 +355,3 @@ def test_legibility_is_kept_by_ink_formats_and_maps(tmp_path):
     for bad in (-0.1, 1.5, math.nan, True, "good"):
         with pytest.raises(ValueError, match="legibility"):
             Ink(ink.strokes, "a", legibility=bad)
-
-
-def test_lines_become_one_ink():
-    one = Ink.from_strokes([[[0.0, 0.0], [1.0, -1.0]], [[2.0, 0.0]]], "ab", [[0, 0], [1]], 0.9)
-    two = Ink.from_strokes([[[5.0, 3.0]]], "c d", [[2]], 0.25)
-    ink = Ink.from_lines([one, two], [1, 3])
-    assert ink.text == "\nab\n\nc d"
-    assert [s.tolist() for s in ink.strokes] == [s.tolist() for s in (*one.strokes, *two.strokes)]
-    assert [ink.text[i] for i in np.concatenate(ink.characters)] == ["a", "a", "b", "d"]
-    # Two characters of 0.9 and, the blank left out, two of 0.25.
-    assert ink.legibility == pytest.approx((0.9**2 * 0.25**2) ** 0.25)
-    assert Ink.from_lines([one, two]).text == "ab\nc d"
-
-
-def test_lines_of_which_something_is_not_known():
-    known = Ink.from_strokes([[[0.0, 0.0]]], "a", [[0]], 0.5)
-    unread = Ink.from_strokes([[[0.0, 0.0]]], "a", [[0]])
-    assert Ink.from_lines([known, unread]).legibility is None
-    unowned = Ink.from_lines([known, Ink.from_strokes([[[0.0, 0.0]]], "b", legibility=0.0)])
-    assert unowned.characters is None and unowned.text == "a\nb" and unowned.legibility == 0.0
-    nothing = Ink.from_lines([Ink.from_strokes([[[0.0, 0.0]]])])
-    assert nothing.text == "" and nothing.legibility is None
-    for rows in ([0], [0, 0], [1, 0], [-1, 0]):
-        with pytest.raises(ValueError, match=r"expected 2 rising numbers"):
-            Ink.from_lines([known, unread], rows)
-    with pytest.raises(ValueError, match="at least one stroke"):
-        Ink.from_lines([])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from strokesynth import Ink
-from strokesynth.ink.lines import is_page, split_rows, stroke_rows
+from strokesynth.ink.lines import is_page, split_rows, stack_lines, stroke_rows, strokes_of_lines
 
 
 def line(width=30, seed=0):
@@ -99,3 +99,51 @@ def test_one_line_stays_as_it_is():
 def test_odd_ink(strokes):
     rows = stroke_rows(Ink.from_strokes(strokes))
     assert len(rows) == len(strokes) and rows.min() == 0
+
+
+# --- lines to a page ------------------------------------------------------------------------------------
+
+
+def test_lines_become_one_ink():
+    one = Ink.from_strokes([[[0.0, 0.0], [1.0, -1.0]], [[2.0, 0.0]]], "ab", [[0, 0], [1]], 0.9)
+    two = Ink.from_strokes([[[5.0, 3.0]]], "c d", [[2]], 0.25)
+    ink = stack_lines([one, two], [1, 3])
+    assert ink.text == "\nab\n\nc d"
+    assert [s.tolist() for s in ink.strokes] == [s.tolist() for s in (*one.strokes, *two.strokes)]
+    assert [ink.text[i] for i in np.concatenate(ink.characters)] == ["a", "a", "b", "d"]
+    # Two characters of 0.9 and, the blank left out, two of 0.25.
+    assert ink.legibility == pytest.approx((0.9**2 * 0.25**2) ** 0.25)
+    assert stack_lines([one, two]).text == "ab\nc d"
+
+
+def test_lines_of_which_something_is_not_known():
+    known = Ink.from_strokes([[[0.0, 0.0]]], "a", [[0]], 0.5)
+    unread = Ink.from_strokes([[[0.0, 0.0]]], "a", [[0]])
+    assert stack_lines([known, unread]).legibility is None
+    unowned = stack_lines([known, Ink.from_strokes([[[0.0, 0.0]]], "b", legibility=0.0)])
+    assert unowned.characters is None and unowned.text == "a\nb" and unowned.legibility == 0.0
+    nothing = stack_lines([Ink.from_strokes([[[0.0, 0.0]]])])
+    assert nothing.text == "" and nothing.legibility is None
+    for rows in ([0], [0, 0], [1, 0], [-1, 0]):
+        with pytest.raises(ValueError, match=r"expected 2 rising numbers"):
+            stack_lines([known, unread], rows)
+    with pytest.raises(ValueError, match="at least one stroke"):
+        stack_lines([])
+
+
+def test_stacked_lines_are_split_again():
+    lines = [Ink.from_strokes(line(seed=k), f"line {k}") for k in range(3)]
+    stacked = stack_lines(lines, [0, 2, 3], pitch=4.0)
+    assert stacked.text == "line 0\n\nline 1\nline 2"
+    placed = [ink.translate(0.0, 4.0 * row) for ink, row in zip(lines, (0, 2, 3), strict=True)]
+    assert stacked == stack_lines(placed, [0, 2, 3])
+    assert [part.strokes[0].tolist() for part in split_rows(stacked)] == [
+        p.strokes[0].tolist() for p in placed
+    ]
+    sizes = [len(ink.strokes) for ink in lines]
+    order = np.random.default_rng(0).permutation(sum(sizes))
+    shuffled = Ink.from_strokes([stacked.strokes[i] for i in order])
+    found = strokes_of_lines(shuffled)
+    expected = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    assert [sorted(order[strokes]) for strokes in found] == [part.tolist() for part in expected]
+    assert all((np.diff(strokes) > 0).all() for strokes in found)

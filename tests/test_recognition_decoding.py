@@ -209,10 +209,11 @@ def test_likelihoods_equal_torch() -> None:
         row[: len(values)] = torch.from_numpy(values)
     code_lengths = torch.tensor([len(values) for values in codes])
     loss = F.ctc_loss(torch.tensor(frames), padded, torch.tensor(lengths), code_lengths, reduction="none")
-    found = ctc_log_likelihoods(torch.tensor(frames), torch.tensor(lengths), codes)
+    inputs = [torch.tensor(frames[:n, i]) for i, n in enumerate(lengths)]
+    found = ctc_log_likelihoods(inputs, codes)
     np.testing.assert_allclose(found, -loss.numpy(), atol=1e-9)
-    one = ctc_log_likelihood(frames[:14, 3], codes[3])
-    assert found[3] == pytest.approx(one, abs=1e-12)
+    assert found.tolist() == [ctc_log_likelihood(*pair) for pair in zip(inputs, codes, strict=True)]
+    assert ctc_log_likelihoods([], []).shape == (0,)
 
 
 def test_too_few_frames_have_no_probability() -> None:
@@ -264,9 +265,11 @@ def test_what_is_given_wrong_is_named(model: LanguageModel) -> None:
     with pytest.raises(ValueError, match=r"lengths go from 0 to the 4 frames, got \[5\]"):
         greedy_batch(frames[:, None], [5])
     with pytest.raises(ValueError, match="expected 1 integer lengths"):
-        ctc_log_likelihoods(frames[:, None], [4, 4], [[1]])
+        greedy_batch(frames[:, None], [4, 4])
     with pytest.raises(ValueError, match="codes for each of 1 inputs, got 2"):
-        ctc_log_likelihoods(frames[:, None], [4], [[1], [2]])
+        ctc_log_likelihoods([frames], [[1], [2]])
+    with pytest.raises(ValueError, match="input 1 has 3 classes and input 0 has 4"):
+        ctc_log_likelihoods([frames, random_frames(4, 3, seed=0)], [[1], [2]])
     for codes in ([0], [4], [-1]):
         with pytest.raises(ValueError, match="codes go from 1 to 3"):
             ctc_log_likelihood(frames, codes)
@@ -284,10 +287,12 @@ def test_a_batch_is_aligned_as_its_members_are():
     rng = np.random.default_rng(3)
     lengths, codes = [9, 4, 6, 2], [[1, 2, 2], [3], [2, 1, 3, 1], [1, 1]]
     frames = np.log(rng.dirichlet(np.ones(4), (9, 4)))
-    found = align_batch(frames, lengths, codes)
+    inputs = [frames[:n, i] for i, n in enumerate(lengths)]
+    found = align_batch(inputs, codes)
     for i in range(3):
-        assert found[i].tolist() == align(frames[: lengths[i], i], codes[i]).tolist()
+        assert found[i].tolist() == align(inputs[i], codes[i]).tolist()
     assert found[3] is None  # two frames have no room for a blank between equal codes
-    assert align_batch(frames, lengths, [[], [3], [1], [2]])[0].shape == (0, 2)
+    assert align_batch(inputs, [[], [3], [1], [2]])[0].shape == (0, 2)
+    assert align_batch([], []) == []
     with pytest.raises(ValueError, match="4 inputs"):
-        align_batch(frames, lengths, codes[:3])
+        align_batch(inputs, codes[:3])

@@ -1,5 +1,6 @@
 """The recogniser with an untrained network, and with frames made by hand where it matters what is read."""
 
+import json
 import math
 
 import numpy as np
@@ -273,7 +274,90 @@ def test_a_page_is_read_line_by_line(reader):
     with pytest.raises(ValueError, match="several lines of writing.*read_page"):
         reader.read(stacked())
     readings = reader.read_page(stacked())
-    assert [r.text for r in readings] == [reader.read(writing(20, k)).text for k in range(3)]
+    alone = [reader.read(writing(20, k)) for k in range(3)]
+    assert [r.text for r in readings] == [r.text for r in alone]
+    assert str(readings) == readings.text == "\n".join(r.text for r in alone)
+    logs = sum(len(r.text) * math.log(r.confidence) for r in alone)
+    assert readings.confidence == pytest.approx(
+        math.exp(logs / len(readings.text.replace("\n", ""))), rel=1e-3
+    )
+
+
+def test_the_spans_of_a_page_count_in_its_own_strokes(reader):
+    page, alone = stacked(), [reader.read(writing(20, k)) for k in range(3)]
+    order = np.random.default_rng(1).permutation(
+        len(page.strokes)
+    )  # lines were not written one after another
+    readings = reader.read_page(
+        Ink.from_strokes([page.strokes[i] for i in np.sort(order.reshape(20, 3)).ravel()])
+    )
+    mixed = np.sort(order.reshape(20, 3)).ravel()
+    assert len(readings) == 3
+    for number, reading in enumerate(readings):
+        owners = {stroke for c in reading.characters for stroke, _, _ in c.spans}
+        assert owners == set(np.flatnonzero(mixed // 20 == number).tolist())
+    in_order = reader.read_page(page)
+    for number, (reading, expected) in enumerate(zip(in_order, alone, strict=True)):
+        for found, own in zip(reading.characters, expected.characters, strict=True):
+            assert found.text == own.text
+            assert found.spans == tuple((20 * number + i, start, stop) for i, start, stop in own.spans)
+    found = in_order.to_dict()
+    assert json.loads(json.dumps(found)) == found
+    assert [line["text"] for line in found["lines"]] == [r.text for r in in_order]
+    assert [c["line"] for c in found["characters"]] == [k for k, r in enumerate(in_order) for _ in r.text]
+    assert found["alternatives"] == []
+    single = reader.read_page(writing(), alternatives=2).to_dict()
+    assert single["alternatives"] == single["lines"][0]["alternatives"] and len(single["alternatives"]) == 2
+
+
+# --- alignment ------------------------------------------------------------------------------------------
+
+
+def test_the_points_of_a_line_belong_to_characters_of_its_text(reader):
+    ink, text = writing(14, seed=3).scale(7.0), "two words"
+    (found,) = reader.align([ink], [text])
+    assert [len(of) for of in found.characters] == [len(stroke) for stroke in ink.strokes]
+    owners = np.concatenate(found.characters)
+    assert set(owners.tolist()) <= {k for k, c in enumerate(text) if c != " "}  # a blank has no ink
+    assert {0, len(text) - 1} <= set(owners.tolist())
+    assert found.nll == pytest.approx(-reader.log_likelihood(ink, text) / len(text), rel=1e-6)
+
+
+def test_a_character_for_each_stroke_whatever_was_read(reader, monkeypatch):
+    ink = writing(5)
+    answer = spy("Hello", ink)
+    monkeypatch.setattr(reader, "_network", lambda traces: (answer[:, None], [len(answer)]))
+    (found,) = reader.align([ink], ["Hello"])
+    assert [set(of.tolist()) for of in found.characters] == [{k} for k in range(5)]
+    assert 0 < found.nll < 0.1
+    (other,) = reader.align([ink], ["Hexlo"])  # the third is there, though it was read as another
+    assert [set(of.tolist()) for of in other.characters] == [{k} for k in range(5)]
+    assert other.nll > found.nll + 1
+
+
+def test_what_was_read_is_aligned_as_its_characters_are(reader):
+    inks = [writing(n, seed=n) for n in (14, 3, 9)]
+    readings = reader.read_lines(inks)
+    aligned = reader.align(inks, [r.text for r in readings])
+    for ink, reading, alignment in zip(inks, readings, aligned, strict=True):
+        expected = [np.full(len(stroke), -1) for stroke in ink.strokes]
+        for k, character in enumerate(reading.characters):
+            for stroke, start, stop in character.spans:
+                expected[stroke][start:stop] = k
+        assert all((a == b).all() for a, b in zip(alignment.characters, expected, strict=True))
+
+
+def test_ink_that_cannot_say_its_text(reader):
+    short = Ink.from_strokes([[[0.0, -0.5], [0.6, -0.5]]])
+    found = reader.align([short, writing(), writing()], ["far too long for a dash", " ", ""])
+    assert found == [None, None, None]
+    with pytest.raises(ValueError, match="1 inks and 2 texts"):
+        reader.align([writing()], ["a", "b"])
+    with pytest.raises(ValueError, match="'é'"):
+        reader.align([writing()], ["café"])
+    with pytest.raises(ValueError, match="ink 1 of the list: .*no extent"):
+        reader.align([writing(), Ink.from_strokes([[[0, 0]]])], ["a", "b"])
+    assert reader.align([], []) == []
 
 
 @pytest.mark.parametrize("strokes", [[[[3, 4]]], [[[1, 1], [1, 1], [1, 1]]], [[[1, 1]], [[1, 1]]]])

@@ -46,6 +46,13 @@ def test_repeats_are_kept_on_average():
         assert counts[:, repeats == wanted].mean() == pytest.approx(wanted, abs=0.025)
 
 
+def test_batches_by_points_hold_more_of_short_samples():
+    made = batches(LENGTHS, 8, seed=1, epoch=0, usual_length=250, pool=400)
+    assert sorted(np.concatenate(made).tolist()) == list(range(len(LENGTHS)))
+    sizes = [len(b) * LENGTHS[b].max() for b in made]
+    assert max(sizes) <= 8 * 250 and max(map(len, made)) > 8 > min(map(len, made))
+
+
 @pytest.mark.parametrize("repeats", [[1.0, 2.0], -np.ones(1003), np.full(1003, np.nan)])
 def test_bad_repeats(repeats):
     with pytest.raises(ValueError, match="repeats"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ from strokesynth.cli._guard import guarded
 
 if TYPE_CHECKING:
     from strokesynth.evaluation.recognition import RecognitionEvaluation
-    from strokesynth.recognition.reading import Reading
     from strokesynth.recognition.recognizer import Recognizer
 
 _EVALUATION = ("split", "source", "limit", "report")  # options that go with --evaluate only
@@ -121,51 +119,12 @@ def _read_files(args: argparse.Namespace, prog: str) -> int:
 
 def _read_file(recognizer: Recognizer, path: str, options: dict[str, Any]) -> dict[str, Any]:
     """What one file says, as JSON has it."""
-    import numpy as np
-
     from strokesynth import __version__
     from strokesynth.ink import Ink
-    from strokesynth.ink.lines import split_rows, stroke_rows
 
-    ink = Ink.load(path)
-    rows = stroke_rows(ink)
-    readings = recognizer.read_lines(split_rows(ink), **options)
-    lines, characters = [], []
-    for i, reading in enumerate(readings):
-        lines.append(_line(reading))
-        numbers = np.flatnonzero(rows == i)  # of the line's strokes, in the file
-        for c in reading.characters:
-            spans = [[int(numbers[stroke]), start, stop] for stroke, start, stop in c.spans]
-            characters.append(
-                {
-                    "text": c.text,
-                    "confidence": round(c.confidence, 4),
-                    "line": i,
-                    "spans": spans,
-                    "box": c.box,
-                }
-            )
-    return {
-        "file": str(path),
-        "text": "\n".join(reading.text for reading in readings),
-        "confidence": round(_together(readings), 4),
-        "alternatives": lines[0]["alternatives"] if len(lines) == 1 else [],
-        "lines": lines,
-        "characters": characters,
-        "model": {"version": __version__, "note": recognizer.note},
-    }
-
-
-def _line(reading: Reading) -> dict[str, Any]:
-    alternatives = [{"text": text, "confidence": round(c, 4)} for text, c in reading.alternatives]
-    return {"text": reading.text, "confidence": round(reading.confidence, 4), "alternatives": alternatives}
-
-
-def _together(readings: Sequence[Reading]) -> float:
-    """The confidence of several lines: that of a character, on geometric average over all of them."""
-    sizes = [max(1, len(reading.text)) for reading in readings]
-    logs = [math.log(max(reading.confidence, 1e-30)) for reading in readings]
-    return math.exp(sum(n * log for n, log in zip(sizes, logs, strict=True)) / sum(sizes))
+    page = recognizer.read_page(Ink.load(path), **options)
+    model = {"version": __version__, "note": recognizer.note}
+    return {"file": str(path), **page.to_dict(), "model": model}
 
 
 def _print(found: dict[str, Any], path: str | None) -> None:

@@ -19,6 +19,7 @@ TASKS = (
     "writer_verification",
     "language_model",
 )
+_CORPUS = "data/corpus.npz"  # where a corpus goes unless it is said
 _RUNNING_TEXT = ("iam", "npy", "unipen-text")  # sources of a corpus whose words stand in sentences
 _LINE = 30  # characters of a line of prose for the language model: about those of a written line
 
@@ -36,22 +37,38 @@ def prepare_main(argv: Sequence[str] | None = None, *, prog: str | None = None) 
     parser.add_argument("--iam", metavar="DIR", help="IAM-OnDB: its archives or what is unpacked from them")
     parser.add_argument("--unipen", metavar="DIR", help="UNIPEN train_r01_v07, original or parsed (.npz)")
     parser.add_argument("--npy", metavar="FILE", help="strokes-py3.npy, with sentences.txt beside it")
-    parser.add_argument("-o", "--out", metavar="FILE", default="data/corpus.npz", help="corpus (%(default)s)")
+    parser.add_argument("-o", "--out", metavar="FILE", help=f"corpus ({_CORPUS})")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (one for each core)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for composed lines (%(default)s)")
-    group = parser.add_argument_group("cleaning, of a corpus that was made before")
+    group = parser.add_argument_group("with a recogniser, of a corpus that was made before")
     group.add_argument(
         "--clean", metavar="CORPUS", help="write the lines of this file that a recogniser can read"
     )
+    group.add_argument(
+        "--align",
+        metavar="CORPUS",
+        help="write beside this file which character each of its points belongs to, for --task styled_handwriting",
+    )
     group.add_argument("--recognizer", metavar="WEIGHTS", help="which reads (the one in the package)")
     group.add_argument(
-        "--limit", type=float, metavar="X", help="nats a character above which a line is left out (0.8)"
+        "--limit",
+        type=float,
+        metavar="X",
+        help="nats a character above which --clean leaves a line out (0.8)",
     )
     args = parser.parse_args(argv)
-    if args.clean is not None and (args.iam or args.unipen or args.npy):
-        parser.error("--clean reads a corpus, not a database: give one or the other")
-    if args.clean is None and (args.recognizer is not None or args.limit is not None):
-        parser.error("--recognizer and --limit go with --clean")
+    made_before = [name for name in ("clean", "align") if getattr(args, name) is not None]
+    if len(made_before) > 1:
+        parser.error("--clean and --align are two calls: clean the corpus first, then align the clean one")
+    if made_before and (args.iam or args.unipen or args.npy):
+        parser.error(f"--{made_before[0]} reads a corpus, not a database: give one or the other")
+    if not made_before and args.recognizer is not None:
+        parser.error("--recognizer goes with --clean or --align")
+    if args.clean is None and args.limit is not None:
+        parser.error("--limit goes with --clean")
+    if args.align is not None and args.out is not None:
+        parser.error("--align writes beside the corpus: leave out --out")
+    out = _CORPUS if args.out is None else args.out
 
     def work() -> None:
         if args.clean is not None:
@@ -59,12 +76,18 @@ def prepare_main(argv: Sequence[str] | None = None, *, prog: str | None = None) 
 
             limit = cleaning.LIMIT if args.limit is None else args.limit
             made = {"recognizer": args.recognizer, "limit": limit, "workers": args.workers}
-            print(cleaning.describe(cleaning.clean_corpus(args.clean, args.out, **made)))
+            print(cleaning.describe(cleaning.clean_corpus(args.clean, out, **made)))
+            return
+        if args.align is not None:
+            from strokesynth.training import alignment
+
+            made = {"recognizer": args.recognizer, "workers": args.workers}
+            print(alignment.describe(*alignment.align_file(args.align, **made)))
             return
         from strokesynth.datasets.preparation import describe, prepare_corpus
 
         options = {name: getattr(args, name) for name in ("iam", "unipen", "npy", "workers", "seed")}
-        print(describe(prepare_corpus(args.task, args.out, **options)))
+        print(describe(prepare_corpus(args.task, out, **options)))
 
     return guarded(parser.prog, work)
 

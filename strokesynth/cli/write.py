@@ -249,7 +249,7 @@ def _warnings_in_one_line(prog: str) -> Iterator[None]:
 
 def _write_all(synthesizer: Synthesizer, lines: list[str], options: WritingOptions) -> Ink:
     """The lines in one hand, one below another; empty ones leave their place empty."""
-    from strokesynth.ink import Ink
+    from strokesynth.ink.lines import stack_lines
     from strokesynth.synthesis.spelling import spell
 
     if len(lines) < 2:
@@ -263,5 +263,4 @@ def _write_all(synthesizer: Synthesizer, lines: list[str], options: WritingOptio
     if not rows:
         raise ValueError(f"all {len(lines)} lines of the text are empty: there is nothing to write")
     inks = synthesizer.write_lines([lines[row] for row in rows], **options.keywords())
-    placed = [ink.translate(0.0, row * LINE_PITCH) for row, ink in zip(rows, inks, strict=True)]
-    return Ink.from_lines(placed, rows)
+    return stack_lines(inks, rows, pitch=LINE_PITCH)

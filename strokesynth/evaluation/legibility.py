@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import warnings
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from strokesynth._batches import by_length
 from strokesynth.evaluation.metrics import ErrorRate, canonical, character_edits, error_rate, word_edits
 from strokesynth.ink import Ink
 from strokesynth.recognition.recognizer import Recognizer
@@ -53,11 +54,12 @@ def write_lines(
     Lines of like length are written together. What is written depends on the arguments alone; another label gives
     other writings with the same seed.
     """
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     inks: list[Ink | None] = [None] * len(texts)
-    for start in range(0, len(order), _TOGETHER):
-        part = order[start : start + _TOGETHER]
+    start = 0
+    for batch in by_length([len(text) for text in texts], most=_TOGETHER):
+        part = batch.tolist()
         numbers = np.random.SeedSequence([seed, zlib.crc32(label.encode()), start])
+        start += len(part)
         first, *others = (int(n) for n in numbers.generate_state(1 + len(part)))
 
         def some(indices: list[int], seed: int) -> None:
@@ -88,16 +90,17 @@ def read_lines(
 ) -> list[str]:
     """The reader's text of each ink, empty where there is no ink or only a dot."""
     readings = [""] * len(inks)
-    readable = [i for i, ink in enumerate(inks) if has_extent(ink)]
-    for part in _parts(readable):
+    present = [(i, ink) for i, ink in enumerate(inks) if has_extent(ink)]
+    for batch in by_length([sum(map(len, ink.strokes)) for _, ink in present], most=_TOGETHER):
+        part = [present[k] for k in batch]
         with warnings.catch_warnings():
             # A scribble may look like two lines; it is a bad line all the same.
             warnings.simplefilter("ignore", UserWarning)
-            found = recognizer.read_lines([ink for i in part if (ink := inks[i]) is not None])
-        for i, reading in zip(part, found, strict=True):
+            found = recognizer.read_lines([ink for _, ink in part])
+        for (i, _), reading in zip(part, found, strict=True):
             readings[i] = reading.text
         progress(len(part))
-    progress(len(inks) - len(readable))
+    progress(len(inks) - len(present))
     return readings
 
 
@@ -154,8 +157,3 @@ def recognised(written: str, index: int, read: str) -> bool:
 def kind_of(text: str) -> str:
     """The kind of a real line: "letters" (with the marks of prose), "digits" among them, or other "symbols"."""
     return "letters" if _LETTERS.fullmatch(text) else "digits" if _DIGITS.fullmatch(text) else "symbols"
-
-
-def _parts(indices: list[int]) -> Iterator[list[int]]:
-    for start in range(0, len(indices), _TOGETHER):
-        yield indices[start : start + _TOGETHER]

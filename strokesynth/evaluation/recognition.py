@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strokesynth._batches import by_length
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.evaluation.metrics import (
     Confusion,
@@ -88,15 +89,15 @@ def read_corpus(
     **options: Any,
 ) -> list[Reading]:
     """The readings of these lines of a corpus, whose ink is normalised. `options` are those of `read_lines`."""
-    readings: list[Reading] = []
-    # Lines of like length read faster together, and in the order of length nothing has to be kept back.
-    order = np.argsort(corpus.lengths[indices], kind="stable")
-    for part in np.split(indices[order], np.arange(_LINES, len(indices), _LINES)):
-        inks = [Ink.from_offsets(corpus.offsets(int(i))) for i in part]
-        readings += recognizer.read_lines(inks, normalized=True, **options)
-        progress(len(part))
-    back = np.argsort(order, kind="stable")
-    return [readings[i] for i in back]
+    readings: dict[int, Reading] = {}
+    # Lines of similar length are read faster together.
+    for batch in by_length(corpus.lengths[indices], most=_LINES):
+        inks = [Ink.from_offsets(corpus.offsets(int(i))) for i in indices[batch]]
+        readings.update(
+            zip(batch.tolist(), recognizer.read_lines(inks, normalized=True, **options), strict=True)
+        )
+        progress(len(batch))
+    return [readings[i] for i in range(len(indices))]
 
 
 def evaluate(

@@ -107,32 +107,6 @@ class Ink:
             )
         return cls.from_strokes(strokes, text, np.split(indices, cuts))
 
-    @classmethod
-    def from_lines(cls, lines: Sequence[Ink], rows: Sequence[int] | None = None) -> Ink:
-        """One ink of several lines, each of which is where it belongs already.
-
-        lines: in writing order. rows: the line of the text that each of them is, rising from 0 on; the others stay
-        empty. Without rows there are no empty ones. The legibility is that of all lines together.
-        Raises ValueError where there are no lines, or the rows are not those of the lines.
-        """
-        rows = range(len(lines)) if rows is None else rows
-        if len(rows) != len(lines) or any(b <= a for a, b in zip([-1, *rows], rows)):
-            raise ValueError(
-                f"rows are {list(rows)}; expected {len(lines)} rising numbers from 0 on, one a line"
-            )
-        strokes: list[ArrayLike] = []
-        characters: list[ArrayLike] | None = []
-        text = ""
-        for row, line in zip(rows, lines, strict=True):
-            text += "\n" * (row - text.count("\n"))
-            strokes += line.strokes
-            if characters is not None:
-                known = line.characters
-                characters = None if known is None else characters + [own + len(text) for own in known]
-            text += line.text or ""
-        legibility = joint_legibility([(line.text or "", line.legibility) for line in lines])
-        return cls.from_strokes(strokes, text, characters, legibility)
-
     def to_offsets(self) -> NDArray[np.float32]:
         """Offsets (n, 3), the inverse of `from_offsets`.
 

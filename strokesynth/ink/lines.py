@@ -1,4 +1,4 @@
-"""A page of ink to its lines, by where the strokes lie.
+"""A page of ink to its lines, by where the strokes lie; and lines to one ink of a page.
 
 Time would tell as well (the pen returns to the left), but not for ink that was corrected later or drawn by a
 program. Position alone: the middles of up- and downstrokes crowd in the core of a line of writing, far less wide than
@@ -9,11 +9,13 @@ textlines segmentation using active contours", ICDAR 2009). Ridges are followed 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 
-from strokesynth.ink.ink import Ink
+from strokesynth.ink.ink import Ink, joint_legibility
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,14 +43,41 @@ def split_rows(ink: Ink) -> list[Ink]:
     never cut: one that reaches over several lines goes to the one that has most of it. The result has `text`
     None. One line gives a list of one, with the text if there was one.
     """
-    rows = stroke_rows(ink)
-    count = int(rows.max()) + 1
-    if count == 1:
+    lines = strokes_of_lines(ink)
+    if len(lines) == 1:
         return [ink]
-    return [
-        Ink.from_strokes([s for s, r in zip(ink.strokes, rows, strict=True) if r == row])
-        for row in range(count)
-    ]
+    return [Ink.from_strokes([ink.strokes[i] for i in line]) for line in lines]
+
+
+def strokes_of_lines(ink: Ink) -> list[Ints]:
+    """The strokes of each line of a page, by their indices (s,) in the ink, ascending. See `split_rows`."""
+    rows = stroke_rows(ink)
+    return [np.flatnonzero(rows == row) for row in range(int(rows.max()) + 1)]
+
+
+def stack_lines(lines: Sequence[Ink], rows: Sequence[int] | None = None, *, pitch: float = 0.0) -> Ink:
+    """One ink of the lines of a page, the inverse of `split_rows`; its text has them one below another.
+
+    lines: in writing order. rows: the row that each of them is in, rising from 0 on; rows without a line are empty
+    lines of the text. None numbers the lines without a gap. pitch: by how much a row lies below the one before; with 0
+    the lines stay where they are. The legibility is that of all lines together.
+    Raises ValueError where there are no lines, or the rows are not those of the lines.
+    """
+    rows = range(len(lines)) if rows is None else rows
+    if len(rows) != len(lines) or any(b <= a for a, b in zip([-1, *rows], rows, strict=False)):
+        raise ValueError(f"rows are {list(rows)}; expected {len(lines)} rising numbers from 0 on, one a line")
+    strokes: list[ArrayLike] = []
+    characters: list[ArrayLike] | None = []
+    text = ""
+    for row, line in zip(rows, lines, strict=True):
+        text += "\n" * (row - text.count("\n"))
+        strokes += (line.translate(0.0, row * pitch) if pitch else line).strokes
+        if characters is not None:
+            known = line.characters
+            characters = None if known is None else characters + [own + len(text) for own in known]
+        text += line.text or ""
+    legibility = joint_legibility([(line.text or "", line.legibility) for line in lines])
+    return Ink.from_strokes(strokes, text, characters, legibility)
 
 
 def is_page(ink: Ink) -> bool:

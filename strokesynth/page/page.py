@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from strokesynth._files import atomic_write, check_writable
 from strokesynth.ink import Ink
+from strokesynth.ink.lines import stack_lines
 from strokesynth.page.drawing import SheetDrawing, SheetOptions, draw_sheet, to_png, to_svg
 from strokesynth.page.layout import PlacedLine
 from strokesynth.page.paper import Paper
@@ -52,7 +53,7 @@ class Sheet:
     def ink(self) -> Ink:
         """All lines as one ink, in units of the x-height: the first baseline is y = 0, the left edge x = 0."""
         origin = np.array([min(line.left for line in self.lines), self.lines[0].baseline])
-        return Ink.from_lines(
+        return stack_lines(
             [
                 replace(line.ink, strokes=tuple((stroke - origin) / self.x_height for stroke in line.strokes))
                 for line in self.lines

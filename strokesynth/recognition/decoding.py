@@ -4,7 +4,7 @@ Graves, Fernández, Gomez & Schmidhuber (2006, "Connectionist temporal classific
 class for every frame; the labelling it stands for, B(path), has repeated classes merged and then blanks left
 out (section 3.1). Class 0 is the blank, the others are the codes of an alphabet.
 
-Everything but the loss works in NumPy and float64, on log-probabilities as `log_softmax` gives them.
+Everything works in float64, on log-probabilities as `log_softmax` gives them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from strokesynth.nn.ctc import BLANK
 from strokesynth.recognition.language_model import LanguageModel
@@ -31,13 +32,13 @@ class Hypothesis(NamedTuple):
     codes: Ints  # (U,)
     score: float  # what hypotheses are sorted by: acoustic + weight · language + insertion_bonus · U
     acoustic: float  # log p(codes | frames), summed over the paths that the beam kept
-    language: float  # log p(codes, end of line) after the language model; 0 without one
+    language: float  # log p(codes, end of line) by the language model; 0 without one
 
 
 def greedy(log_probs: ArrayLike | Tensor) -> Ints:
     """Best path decoding (Graves et al. 2006, section 3.2): log_probs (T, C) → codes (U,).
 
-    Scores that are not normalised do as well. Raises ValueError for another shape, or for NaN.
+    The scores need not be normalised. Raises ValueError for another shape, or for NaN.
     """
     scores = _tensor(log_probs)
     if scores.ndim != 2:
@@ -55,7 +56,8 @@ def greedy_batch(log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor) -> 
         raise ValueError(f"log_probs has shape (T, B, C), C at least 2, got {tuple(scores.shape)}")
     frames, batch, _ = scores.shape
     counted = np.arange(frames) < _lengths(lengths, frames, batch)[:, None]  # (B, T)
-    # Found where the tensor is: only one code a frame comes over. NaN counts as greater than any number.
+    # The best codes are found on the tensor's own device, so that only one code a frame is copied from there. NaN
+    # counts as greater than any number.
     highest, best = (_numpy(part).T for part in scores.max(-1))
     if np.isnan(highest[counted]).any():
         raise ValueError("log_probs has NaN")
@@ -80,10 +82,10 @@ def beam_search(
 
         log p(codes | frames) + weight · log p(codes) + insertion_bonus · len(codes),
 
-    the middle term, of the whole line with its end, only with a `language_model`. After each frame the `beam`
+    where the middle term, which includes the end of the line, needs a `language_model`. After each frame the `beam`
     best prefixes remain; a beam as wide as there are prefixes makes the search exact. At each frame only codes
-    with a probability of at least `cutoff` lengthen a prefix (0: all of them), so frames that are all but
-    blank cost next to nothing.
+    with a probability of at least `cutoff` lengthen a prefix (with 0 all of them), so that frames that are almost
+    certainly blank cost next to nothing.
 
     Raises ValueError for log_probs of another shape or out of range, for a beam narrower than n_best, and for a
     language model of another number of codes.
@@ -114,16 +116,16 @@ def beam_search(
             continue
         # Each prefix with each code after it, (W, K); a code that repeats the last needs a blank in between.
         grown = np.where(codes == last[:, None], blank[:, None], either[:, None]) + frame[codes]
-        # What grows into a prefix that is in the beam already, belongs to that one.
+        # What grows into a prefix that is already in the beam is counted there.
         child, parent = np.nonzero(parents[:, None] == nodes)
         column = np.searchsorted(codes, last[child])
-        there = np.append(codes, -1)[column] == last[child]
-        child, parent, column = child[there], parent[there], column[there]
+        allowed_here = np.append(codes, -1)[column] == last[child]
+        child, parent, column = child[allowed_here], parent[allowed_here], column[allowed_here]
         stay_character[child] = np.logaddexp(stay_character[child], grown[parent, column])
         grown[parent, column] = -np.inf
         stay_scores = np.logaddexp(stay_blank, stay_character) + weight * language + bonus
         grown_scores = grown + (weight * language + bonus + insertion_bonus)[:, None]
-        # The language model only takes off. What is out of the beam without it, it need not be asked about.
+        # The language model only lowers scores: prefixes that fall out of the beam without it need not be looked up.
         asked = grown_scores.max(1) > (stay_scores.min() if len(nodes) == beam else -np.inf)
         if not asked.any():
             blank, character = stay_blank, stay_character
@@ -154,13 +156,13 @@ def beam_search(
 
 
 class _Prefixes:
-    """The prefixes a search has come across, numbered; number 0 is the empty one. A prefix keeps its number."""
+    """All prefixes that a search has met, each under a number that it keeps; number 0 is the empty prefix."""
 
     def __init__(self, language_model: LanguageModel | None) -> None:
         self._model = language_model
         self._numbers: dict[tuple[int, int], int] = {}
         self._parents, self._last = np.full(1024, -1, np.int64), np.zeros(1024, np.int64)
-        self._texts = [""]  # only with a language model
+        self._texts = [""]  # of each prefix; kept only for a language model
 
     def last(self, nodes: Ints) -> Ints:
         """The last code of each; the empty prefix counts as ending in a blank."""
@@ -207,31 +209,33 @@ def ctc_log_likelihood(log_probs: ArrayLike | Tensor, codes: ArrayLike | Tensor)
 
     Raises ValueError for log_probs of another shape or out of range, and for codes that are none.
     """
-    frames = _checked(log_probs)
-    return float(ctc_log_likelihoods(frames[:, None], [len(frames)], [codes])[0])
+    return float(ctc_log_likelihoods([log_probs], [codes])[0])
 
 
 def ctc_log_likelihoods(
-    log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor, codes: Sequence[ArrayLike | Tensor]
+    log_probs: Sequence[ArrayLike | Tensor], codes: Sequence[ArrayLike | Tensor]
 ) -> Floats:
-    """Log p(codes | frames) of B inputs: log_probs (T, B, C), lengths (B,), B arrays of codes → (B,).
+    """Log p(codes | frames) of B inputs (B,), each with log_probs (T, C) of its own length and codes (U,).
 
-    The forward variables of Graves et al. 2006, eqs 5–8, in the log domain. Raises as `ctc_log_likelihood`,
-    and for lengths or a number of codes that do not fit.
+    The forward variables of Graves et al. 2006, eqs 5–8, in float64. Raises as `ctc_log_likelihood`, and where there
+    are not as many codes as inputs.
     """
-    frames, ends, labels, states = _batch(log_probs, lengths, codes)
-    steps, batch, _ = frames.shape
-    skips = _skips(states)
-    alpha = _before_the_first_frame(states.shape)
-    for t in range(steps):
-        one, two = _shifted(alpha, skips)
-        new = np.logaddexp(np.logaddexp(alpha, one), two) + np.take_along_axis(frames[t], states, axis=1)
-        alpha = np.where((t < ends)[:, None], new, alpha)
-    final = np.array([len(label) - 1 for label in labels], np.int64)  # the blank after the last code
-    rows = np.arange(batch)
-    # Of no codes at all there is one state only.
-    last_code = np.where(final > 0, alpha[rows, np.maximum(final - 1, 0)], -np.inf)
-    return np.logaddexp(alpha[rows, final], last_code)
+    if not len(log_probs) and not len(codes):
+        return np.zeros(0)
+    frames, lengths, labels = _batch(log_probs, codes)
+    padded = np.zeros((len(labels), max([1, *map(len, labels)])), np.int64)
+    for row, label in zip(padded, labels, strict=True):
+        row[: len(label)] = label
+    sizes = np.array(list(map(len, labels)), np.int64)
+    losses = F.ctc_loss(
+        torch.from_numpy(frames),
+        torch.from_numpy(padded),
+        torch.from_numpy(lengths),
+        torch.from_numpy(sizes),
+        blank=BLANK,
+        reduction="none",
+    )
+    return -np.asarray(losses.numpy(), np.float64)
 
 
 def align(log_probs: ArrayLike | Tensor, codes: ArrayLike | Tensor) -> Ints:
@@ -243,31 +247,33 @@ def align(log_probs: ArrayLike | Tensor, codes: ArrayLike | Tensor) -> Ints:
     Raises ValueError where no path has these codes, as with too few frames (a code that repeats the one
     before it needs a blank in between), and otherwise as `ctc_log_likelihood`.
     """
-    frames = _checked(log_probs)
-    (found,) = align_batch(frames[:, None], [len(frames)], [codes])
+    (found,) = align_batch([log_probs], [codes])
     if found is None:
-        states = _labels(codes, frames.shape[1])
-        needed = len(states) // 2 + int((states[3::2] == states[1:-2:2]).sum())
-        if len(frames) < needed:
-            raise ValueError(f"{len(states) // 2} codes need at least {needed} frames, got {len(frames)}")
+        numbers = np.asarray(_numpy(codes))
+        needed = len(numbers) + int((numbers[1:] == numbers[:-1]).sum())
+        frames = len(_checked(log_probs))
+        if frames < needed:
+            raise ValueError(f"{len(numbers)} codes need at least {needed} frames, got {frames}")
         raise ValueError("no path has these codes: some have probability zero wherever they could be")
     return found
 
 
 def align_batch(
-    log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor, codes: Sequence[ArrayLike | Tensor]
+    log_probs: Sequence[ArrayLike | Tensor], codes: Sequence[ArrayLike | Tensor]
 ) -> list[Ints | None]:
-    """As `align` for B inputs, log_probs (T, B, C), lengths (B,), B arrays of codes; None where there is no path."""
-    frames, ends, labels, states = _batch(log_probs, lengths, codes)
+    """As `align` for B inputs, each with log_probs (T, C) of its own length; None where there is no path."""
+    frames, ends, labels = _batch(log_probs, codes)
+    frames = np.minimum(frames, 0.0)  # rounding may have left a probability above 1
+    states = _states(labels)
     skips, rows = _skips(states), np.arange(len(labels))
     best = _before_the_first_frame(states.shape)
-    steps = np.zeros((len(frames), *states.shape), np.int8)  # how many states further than the frame before
+    steps = np.zeros((len(frames), *states.shape), np.int8)  # by how many states the best path moved on
     for t, frame in enumerate(frames):
         ways = np.stack([best, *_shifted(best, skips)])
         steps[t] = ways.argmax(0)
         new = ways.max(0) + np.take_along_axis(frame, states, axis=1)
         best = np.where((t < ends)[:, None], new, best)
-    state = np.array([len(label) - 1 for label in labels], np.int64)
+    state = np.array([2 * len(label) for label in labels], np.int64)  # the blank after the last code
     state = np.where(best[rows, np.maximum(state - 1, 0)] > best[rows, state], state - 1, state)
     possible = best[rows, state] > -np.inf
     path = np.zeros((len(frames), len(labels)), np.int64)
@@ -275,10 +281,12 @@ def align_batch(
         path[t] = state
         state = np.where(t < ends, state - steps[t, rows, state], state)
     result: list[Ints | None] = []
-    for way, end, label, there in zip(path.T, ends, labels, possible, strict=True):
-        inside = np.arange(1, len(label), 2)  # a path never falls, so every state is one stretch of it
+    for way, end, label, exists in zip(path.T, ends, labels, possible, strict=True):
+        inside = np.arange(
+            1, 2 * len(label), 2
+        )  # states never decrease along a path: each is one stretch of it
         edges = [np.searchsorted(way[:end], inside, side) for side in ("left", "right")]
-        result.append(np.stack(edges, axis=1) if there else None)
+        result.append(np.stack(edges, axis=1) if exists else None)
     return result
 
 
@@ -290,19 +298,18 @@ def _numpy(values: Any) -> NDArray[Any]:
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
-def _checked(log_probs: ArrayLike | Tensor, ndim: int = 2) -> Floats:
-    """`log_probs` as float64, or a ValueError that says what it should be."""
+def _checked(log_probs: ArrayLike | Tensor) -> Floats:
+    """`log_probs` (T, C) as float64, or a ValueError that says what it should be."""
     if isinstance(log_probs, Tensor):
         log_probs = log_probs.detach().cpu().double()
     frames = np.asarray(log_probs, dtype=np.float64)
-    if frames.ndim != ndim or frames.shape[-1] < 2:
-        expected = "(T, C)" if ndim == 2 else "(T, B, C)"
-        raise ValueError(f"log_probs has shape {expected}, C at least 2, got {frames.shape}")
+    if frames.ndim != 2 or frames.shape[1] < 2:
+        raise ValueError(f"log_probs has shape (T, C), C at least 2, got {frames.shape}")
     if np.isnan(frames).any():
         raise ValueError("log_probs has NaN")
     with np.errstate(over="ignore"):
         totals = np.exp(frames).sum(-1)
-    wrong = (totals > 1.05) | (totals == 0)  # half precision rounds, logits are far off
+    wrong = (totals > 1.05) | (totals == 0)  # rounding to half precision is within this, logits are far off
     if wrong.any():
         raise ValueError(
             "log_probs are logs of probabilities, as log_softmax gives; "
@@ -312,18 +319,20 @@ def _checked(log_probs: ArrayLike | Tensor, ndim: int = 2) -> Floats:
 
 
 def _batch(
-    log_probs: ArrayLike | Tensor, lengths: ArrayLike | Tensor, codes: Sequence[ArrayLike | Tensor]
-) -> tuple[Floats, Ints, list[Ints], Ints]:
-    """Frames, lengths, and the states of the forward variables: of each input, and padded to (B, S)."""
-    frames = _checked(log_probs, ndim=3)
-    steps, batch, classes = frames.shape
-    if len(codes) != batch:
-        raise ValueError(f"expected codes for each of {batch} inputs, got {len(codes)}")
-    labels = [_labels(c, classes) for c in codes]
-    states = np.zeros((batch, max(map(len, labels), default=1)), np.int64)
-    for row, label in zip(states, labels, strict=True):
-        row[: len(label)] = label
-    return frames, _lengths(lengths, steps, batch), labels, states
+    log_probs: Sequence[ArrayLike | Tensor], codes: Sequence[ArrayLike | Tensor]
+) -> tuple[Floats, Ints, list[Ints]]:
+    """Frames (T, B, C) of B inputs, padded with zeros, T at least 1; how many each has (B,); and the codes of each."""
+    if len(codes) != len(log_probs):
+        raise ValueError(f"expected codes for each of {len(log_probs)} inputs, got {len(codes)}")
+    inputs = [_checked(one) for one in log_probs]
+    lengths = np.array(list(map(len, inputs)), np.int64)
+    classes = inputs[0].shape[1] if inputs else 2
+    frames = np.zeros((max([1, *lengths.tolist()]), len(inputs), classes))
+    for i, one in enumerate(inputs):
+        if one.shape[1] != classes:
+            raise ValueError(f"input {i} has {one.shape[1]} classes and input 0 has {classes}")
+        frames[: len(one), i] = one
+    return frames, lengths, [_codes(c, classes) for c in codes]
 
 
 def _lengths(lengths: ArrayLike | Tensor, frames: int, batch: int) -> Ints:
@@ -335,20 +344,26 @@ def _lengths(lengths: ArrayLike | Tensor, frames: int, batch: int) -> Ints:
     return numbers.astype(np.int64)
 
 
-def _labels(codes: ArrayLike | Tensor, classes: int) -> Ints:
-    """The codes with a blank before, between and after them, (2 U + 1,): the states of the forward variables."""
+def _codes(codes: ArrayLike | Tensor, classes: int) -> Ints:
+    """The codes (U,), checked."""
     numbers = np.asarray(_numpy(codes))
     if numbers.ndim != 1 or (numbers.size and not np.issubdtype(numbers.dtype, np.integer)):
         raise ValueError(f"codes are a 1-D array of integers, got shape {numbers.shape} of {numbers.dtype}")
     if numbers.size and not 1 <= numbers.min() <= numbers.max() < classes:
         raise ValueError(f"codes go from 1 to {classes - 1}, got {numbers.tolist()}")
-    labels = np.full(2 * len(numbers) + 1, BLANK, np.int64)
-    labels[1::2] = numbers
-    return labels
+    return numbers.astype(np.int64)
+
+
+def _states(codes: Sequence[Ints]) -> Ints:
+    """Codes with a blank before, between and after them, padded with blanks: (B, S), the states of a path."""
+    states = np.full((len(codes), 2 * max(map(len, codes), default=0) + 1), BLANK, np.int64)
+    for row, label in zip(states, codes, strict=True):
+        row[1 : 2 * len(label) : 2] = label
+    return states
 
 
 def _skips(states: Ints) -> NDArray[np.bool_]:
-    """Which states (…, S) can be reached from two before: codes, unless they repeat the code before."""
+    """Which states (…, S) can be reached from the state two before: codes that do not repeat the code before them."""
     skips = np.zeros(states.shape, bool)
     skips[..., 2:] = (states[..., 2:] != BLANK) & (states[..., 2:] != states[..., :-2])
     return skips
@@ -362,7 +377,7 @@ def _before_the_first_frame(shape: tuple[int, ...]) -> Floats:
 
 
 def _shifted(alpha: Floats, skips: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """`alpha` (…, S) of the state before each, and of the one two before where that may be skipped from."""
+    """`alpha` (…, S) of the state before each, and of the state two before where the one between may be skipped."""
     one, two = np.full_like(alpha, -np.inf), np.full_like(alpha, -np.inf)
     one[..., 1:] = alpha[..., :-1]
     two[..., 2:] = np.where(skips[..., 2:], alpha[..., :-2], -np.inf)

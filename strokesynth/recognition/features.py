@@ -20,19 +20,19 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 STEP = 0.28
-"""Between rows while the pen is down, in x-heights."""
+"""Distance between rows while the pen is down, in x-heights."""
 
-_HOP_STEP, _HOP_ROWS = 0.55, 5.0  # between rows in the air, and at most so many of them between two strokes
-_BANDS = np.arange(-3.0, 2.01, 0.5)  # heights of the rows of the map, y down
-_CELL = 0.35  # width of a column of the map
-_COLUMNS = np.arange(-2, 3)  # about the pen
-_OWN = 7  # features of the row itself
+_HOP_STEP, _HOP_ROWS = 0.55, 5.0  # x-heights between rows in the air, and the most rows between two strokes
+_BANDS = np.arange(-3.0, 2.01, 0.5)  # heights of the rows of the map, in x-heights, y down
+_CELL = 0.35  # width of a column of the map, in x-heights
+_COLUMNS = np.arange(-2, 3)  # columns of the map, counted from the pen
+_OWN = 7  # number of features of the row itself
 
 FEATURES = _OWN + len(_BANDS) * len(_COLUMNS)
 """Number of features of a row."""
 
 LIMIT = 20_000
-"""Most rows of one ink: about a thousand characters."""
+"""The most rows that one ink may have: about a thousand characters."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def trace(ink: Ink, *, step: float = STEP) -> Trace:
 
 
 def trace_points(points: Floats, lengths: Ints, *, step: float = STEP) -> Trace:
-    """As `trace`, for points (n, 2) of strokes of these lengths (s,), one after another."""
+    """The same as `trace` for the points (n, 2) of all strokes, one after another, and the strokes' lengths (s,)."""
     ends = np.cumsum(lengths)
     starts = ends - lengths
     # Every stroke begins with a segment of half a row on the spot, so that a dot has a row of its own.
@@ -120,7 +120,7 @@ def _surroundings(points: Floats, down: NDArray[np.bool_]) -> NDArray[np.float64
     ):
         grid += np.bincount(cell + shift, amount * share, size)[:size]
     columns = np.minimum(grid, 2.0).reshape(width, len(_BANDS))
-    here = column[:, None] + _COLUMNS
+    around = column[:, None] + _COLUMNS
     share = right[:, None, None]
-    near = (1 - share) * columns[here] + share * columns[here + 1]  # (n, columns, bands)
+    near = (1 - share) * columns[around] + share * columns[around + 1]  # (n, columns, bands)
     return np.asarray(near.reshape(len(points), -1))

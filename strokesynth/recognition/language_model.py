@@ -1,4 +1,4 @@
-"""Which character comes next: an n-gram model of characters, smoothed after Kneser and Ney.
+"""A language model of characters: n-grams with Kneser–Ney smoothing.
 
 Chen & Goodman (1998, "An empirical study of smoothing techniques for language modeling"), section 3:
 interpolated Kneser–Ney with three discounts for each length. What is written to the file are the counts
@@ -27,8 +27,8 @@ FORMAT = "strokesynth-language-model-1"
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_START = "\0"  # the edge of a line, code 0: as a context its start, as the next character its end
-_FALLBACK = (0.5, 1.0, 1.5)  # discounts where there are too few n-grams to estimate any
+_START = "\0"  # the edge of a line, code 0: its start in a context, its end as the next character
+_FALLBACK = (0.5, 1.0, 1.5)  # the discounts where there are too few n-grams to estimate them
 _CACHED_ROWS = 16384
 _DAMAGE = (ValueError, KeyError, TypeError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error)
 
@@ -37,15 +37,15 @@ class Grams(NamedTuple):
     """All n-grams of one length n, sorted: the nodes at depth n of a trie."""
 
     codes: Ints  # (N,) the last character of each
-    counts: Ints  # (N,) how often seen; below the full length, after how many different characters
-    children: Ints  # (N,) how many of the n-grams one longer begin with this one; they stand together
-    dropped: Ints  # (N,) sum of the counts of those that pruning took away
+    counts: Ints  # (N,) how often each was seen; of shorter ones, after how many different characters
+    children: Ints  # (N,) how many of the n-grams that are one longer begin with it; they stand together
+    dropped: Ints  # (N,) the sum of the counts of the children that pruning took away
 
 
 class LanguageModel:
     """Probabilities of the next character of a line, given those before it.
 
-    Made by `train` or `load`. The events are the codes of `alphabet`, code 0 the end of the line; a context
+    `train` and `load` make one. The events are the codes of `alphabet`, code 0 the end of the line; a context
     is the last `order` - 1 characters, with the start of the line if it lies within them. A line is all there
     is: nothing carries over from one line to the next.
 
@@ -81,7 +81,7 @@ class LanguageModel:
             self._shares.append(shares)
             self._left.append(left)
             self._first.append(np.concatenate([[0], np.cumsum(above.children)]))
-        # Looked up by context, shorter ones on the way to longer; the least recently used go first.
+        # Rows are kept by context, shorter contexts as well; the least recently used are dropped first.
         self._row = lru_cache(_CACHED_ROWS)(self._mix)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The front door: ink in, text out. See `load_recognizer` and `Recognizer.read`."""
+"""The front door of reading: ink in, text out. See `load_recognizer` and `Recognizer.read`."""
 
 from __future__ import annotations
 
@@ -14,53 +14,59 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
+from strokesynth._batches import by_length
 from strokesynth._checks import whole
 from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
-from strokesynth.ink.lines import is_page, split_rows
+from strokesynth.ink.lines import is_page, strokes_of_lines
 from strokesynth.ink.normalize import Baseline, estimate_baseline, normalize
 from strokesynth.nn.recognition import RecognitionNetwork
 from strokesynth.nn.weights import Weights, load_weights, packaged
-from strokesynth.recognition.decoding import Hypothesis, beam_search, greedy_batch
+from strokesynth.recognition.decoding import (
+    Hypothesis,
+    beam_search,
+    ctc_log_likelihood,
+    ctc_log_likelihoods,
+    greedy_batch,
+)
 from strokesynth.recognition.features import Trace, trace
 from strokesynth.recognition.language_model import LanguageModel
-from strokesynth.recognition.reading import Evidence, Reading, point_characters
+from strokesynth.recognition.reading import Evidence, PageReading, Reading, point_characters
 from strokesynth.recognition.segmentation import FeatureRows
 
 DEFAULT_BEAM = 16
-"""Prefixes that beam search keeps."""
+"""How many prefixes beam search keeps."""
 
 DEFAULT_WEIGHT = 0.7
-"""Of the language model's log-probability against the network's."""
+"""The weight of the language model's log-probability against the network's."""
 
 INSERTION_BONUS = 1.7
-"""Nats a character, which the language model's weight counts as well: about what one costs on average. Without it
-short readings have an advantage."""
+"""What every character of a reading is credited with in a search with a language model, in nats and before the
+model's weight. It is about what a character costs on average; without it short readings have an advantage."""
 
-_BATCH_ROWS = 16_384  # of a batch of the network, padding included: 30 lines of usual length
+_BATCH_ROWS = 16_384  # rows of features in a batch, padding included: 30 lines of usual length
 _CHUNK = 64  # lines that are prepared at a time and sorted by length
-_AIR = 4  # the feature that says whether the pen is up; see `strokesynth.recognition.features`
+_AIR = 4  # the index of the feature that says whether the pen is up; see `strokesynth.recognition.features`
 
 
 class Posteriors(NamedTuple):
     """What the network sees in one ink."""
 
-    log_probs: NDArray[np.float32]  # (T', C): of the CTC blank, code 0, and each character
-    positions: NDArray[np.float64]  # (T', 2): where the pen is at each frame, in normalised ink
+    log_probs: NDArray[np.float32]  # (T', C), of the CTC blank (code 0) and of each character
+    positions: NDArray[np.float64]  # (T', 2), where the pen is at each frame, in normalised ink
 
 
 class _Line(NamedTuple):
     """An ink prepared for the network."""
 
-    place: int  # among the inks that were given
+    place: int  # its index among the inks that were given
     ink: Ink
     baseline: Baseline | None
     trace: Trace
 
     def evidence(self, log_probs: Tensor, alphabet: Alphabet) -> Evidence:
-        """What is kept of this line and of its frames (T', C)."""
+        """What is kept of this line and its frames (T', C) to find its characters later."""
         rows = FeatureRows(
             self.trace.points.astype(np.float32),
             self.trace.strokes.astype(np.int32),
@@ -72,12 +78,12 @@ class _Line(NamedTuple):
 class Alignment(NamedTuple):
     """Which character of a text each point of an ink belongs to.
 
-    characters: for each stroke an int array (n,) of indices into the text; a blank has no points. surprise: nats
-    a character by which the text surprises the reader: -log p(text | ink) / length.
+    characters: for each stroke an int array (n,) of indices into the text; a blank has no points. nll: the negative
+    log-likelihood of the text in nats a character, -log p(text | ink) / length.
     """
 
     characters: list[NDArray[np.int64]]
-    surprise: float
+    nll: float
 
 
 class Recognizer:
@@ -89,21 +95,22 @@ class Recognizer:
     Decoding takes the best path through the network's frames; `beam`, `language_model` or `alternatives` make it a
     beam search. Arguments that the methods share:
 
-    * beam: prefixes that the search keeps, from 1 on; None stands for `DEFAULT_BEAM` where a search is needed.
+    * beam: how many prefixes the search keeps, from 1 on; None stands for `DEFAULT_BEAM` where a search is needed.
     * language_model: True for the one in the package (or the one given to `load_recognizer`), or another.
-    * weight: of its log-probability; None stands for `DEFAULT_WEIGHT`.
+    * weight: how much its log-probability counts; None stands for `DEFAULT_WEIGHT`.
     * alternatives: how many other readings to give.
-    * normalized: the ink is normalised (`strokesynth.ink.normalize.normalize`), as that of a corpus: use it as it is.
+    * normalized: True for ink that is normalised already (`strokesynth.ink.normalize.normalize`), as that of a corpus
+      is; it is then used as it is.
 
-    The confidence of a reading is p(text | ink) to the power 1 / length, after the network alone: the geometric mean of
+    The confidence of a reading is p(text | ink) to the power 1 / length, by the network alone: the geometric mean of
     its characters' probabilities, and about the share of them that is right (on IAM-OnDB 95 % where it is 0.95). To the
-    power of the length it is the probability that all of them are.
+    power of the length it is the probability that all of them are right.
     """
 
     def __init__(
         self, weights: Weights, language_model: str | os.PathLike[str] | LanguageModel | None = None
     ) -> None:
-        """Use `load_recognizer`. The language model, or its file, is for `language_model=True`."""
+        """See `load_recognizer`. `language_model`, a model or its file, is what True stands for in `read`."""
         if not isinstance(weights.network, RecognitionNetwork):
             raise ValueError(f"reading ink needs weights of recognition; these are of {weights.task}")
         self.network = weights.network
@@ -117,7 +124,7 @@ class Recognizer:
         return self._model if isinstance(self._model, LanguageModel) else LanguageModel.load(self._model)
 
     def check(self, **options: Any) -> None:
-        """Raise what `read` would for these options, before there is ink: long work calls it first."""
+        """Raise what `read` would raise for these options, so that long work can fail before it begins."""
         _Decoding.of(self, **options)
 
     def read(
@@ -168,18 +175,20 @@ class Recognizer:
         language_model: bool | LanguageModel = False,
         weight: float | None = None,
         alternatives: int = 0,
-    ) -> list[Reading]:
-        """What each line of a page says, from top to bottom, after `strokesynth.split_rows`. See `read`.
+    ) -> PageReading:
+        """What each line of a page says, from top to bottom. See `read`.
 
-        The spans of a reading's characters count the strokes of its own line.
+        The lines are those of `strokesynth.split_rows`; the spans of their characters count in the strokes of the page.
         """
-        return self.read_lines(
-            split_rows(ink),
+        lines = strokes_of_lines(ink)
+        readings = self.read_lines(
+            [Ink.from_strokes([ink.strokes[i] for i in line]) for line in lines],
             beam=beam,
             language_model=language_model,
             weight=weight,
             alternatives=alternatives,
         )
+        return PageReading(reading.of_page(line) for reading, line in zip(readings, lines, strict=True))
 
     def posteriors(self, ink: Ink, *, normalized: bool = False) -> Posteriors:
         """The network's log-probabilities of characters at each frame, and where the frames lie."""
@@ -195,7 +204,7 @@ class Recognizer:
             yield line.place, log_probs
 
     def log_likelihood(self, ink: Ink, text: str, *, normalized: bool = False) -> float:
-        """Log p(text | ink) in nats after the network; -inf where the ink is too short for the text.
+        """Log p(text | ink) in nats by the network; -inf where the ink is too short for the text.
 
         Raises ValueError as `read`, and for characters outside the alphabet.
         """
@@ -210,7 +219,7 @@ class Recognizer:
         codes = [self.alphabet.encode(text) for text in texts]
         result = np.zeros(len(texts))
         for i, log_probs in self.frames(inks, normalized=normalized):
-            result[i] = _log_likelihoods([log_probs], [codes[i]])[0]
+            result[i] = ctc_log_likelihood(log_probs, codes[i])
         return result
 
     def align(
@@ -223,16 +232,14 @@ class Recognizer:
         """
         if len(inks) != len(texts):
             raise ValueError(f"each ink has one text; got {len(inks)} inks and {len(texts)} texts")
+        codes = [self.alphabet.encode(text) for text in texts]
         result: list[Alignment | None] = [None] * len(inks)
         for line, log_probs in self._posteriors(list(inks), normalized, numbered=True):
             text = texts[line.place]
-            try:
+            log_likelihood = ctc_log_likelihood(log_probs, codes[line.place])
+            if text.strip() and log_likelihood > -math.inf:
                 owner, _ = point_characters(line.evidence(log_probs, self.alphabet), text)
-            except ValueError:
-                self.alphabet.encode(text)
-                continue
-            (likelihood,) = _log_likelihoods([log_probs], [self.alphabet.encode(text)])
-            result[line.place] = Alignment(owner, -likelihood / len(text))
+                result[line.place] = Alignment(owner, -log_likelihood / len(text))
         return result
 
     def _read(
@@ -241,7 +248,7 @@ class Recognizer:
         for lines, log_probs, frames in self._batches(inks, normalized, numbered):
             found = decode(log_probs, frames)  # for each line its readings as codes, the best first
             columns = [log_probs[: frames[i], i] for i, texts in enumerate(found) for _ in texts]
-            likelihoods = iter(_log_likelihoods(columns, [codes for texts in found for codes in texts]))
+            likelihoods = iter(ctc_log_likelihoods(columns, [codes for texts in found for codes in texts]))
             for i, (line, texts) in enumerate(zip(lines, found, strict=True)):
                 ranked = [
                     (self.alphabet.decode(codes), math.exp(next(likelihoods) / max(1, len(codes))))
@@ -262,15 +269,9 @@ class Recognizer:
     ) -> Iterator[tuple[list[_Line], Tensor, list[int]]]:
         """Lines of similar length, their log-probabilities (T', B, C) and how many frames (B,) each has."""
         for lines in self._chunks(inks, normalized, numbered):
-            lines.sort(key=lambda line: len(line.trace.points))
-            first = 0
-            while first < len(lines):
-                # The longest comes last, and the others are padded to it.
-                last = first + 1
-                while last < len(lines) and (last + 1 - first) * len(lines[last].trace.points) <= _BATCH_ROWS:
-                    last += 1
-                yield lines[first:last], *self._network([line.trace for line in lines[first:last]])
-                first = last
+            for batch in by_length([len(line.trace.points) for line in lines], padded=_BATCH_ROWS):
+                chosen = [lines[i] for i in batch]
+                yield chosen, *self._network([line.trace for line in chosen])
 
     def _chunks(self, inks: list[Ink], normalized: bool, numbered: bool) -> Iterator[list[_Line]]:
         """The inks prepared, so many at a time; while the network reads some, the next are prepared."""
@@ -322,10 +323,10 @@ class _Decoding(NamedTuple):
     """How frames become readings."""
 
     alphabet: Alphabet
-    beam: int | None  # None for the best path
+    beam: int | None  # prefixes that the search keeps; None for the best path
     language_model: LanguageModel | None
     weight: float
-    most: int  # readings to give
+    most: int  # how many readings to give
 
     @classmethod
     def of(
@@ -356,7 +357,7 @@ class _Decoding(NamedTuple):
         )
 
     def __call__(self, log_probs: Tensor, frames: list[int]) -> list[list[NDArray[np.int64]]]:
-        """Different readings as codes, the best first, for each of B inputs: log_probs (T', B, C)."""
+        """For each of B inputs, log_probs (T', B, C), its different readings as codes, the best first."""
         if self.beam is None:
             return [[self._tidy(codes)] for codes in greedy_batch(log_probs, frames)]
         found = []
@@ -370,7 +371,7 @@ class _Decoding(NamedTuple):
 
     def _search(self, log_probs: Tensor, beam: int) -> list[Hypothesis]:
         bonus = 0.0 if self.language_model is None else self.weight * INSERTION_BONUS
-        # Some readings differ in nothing but blanks at their ends, and count once.
+        # Twice as many as asked for, because some differ only in blanks at their ends and count as one.
         return beam_search(
             log_probs,
             beam=beam,
@@ -399,25 +400,11 @@ def _prepare(index: int, ink: Ink, normalized: bool, numbered: bool) -> _Line:
             )
             if not numbered:
                 raise ValueError(page)
-            # One page in a long list is no reason to read none of the others.
+            # A page in a long list is no reason to leave the others unread.
             warnings.warn(f"ink {index} of the list: {page}", stacklevel=2)
-        baseline = estimate_baseline(ink, text="")  # read without a look at what it is meant to say
+        baseline = estimate_baseline(ink, text="")  # the text of the ink must not help reading it
         return _Line(index, ink, baseline, trace(normalize(ink, baseline=baseline)))
     except ValueError as error:
         if numbered:
             raise ValueError(f"ink {index} of the list: {error}") from error
         raise
-
-
-def _log_likelihoods(log_probs: Sequence[Tensor], codes: Sequence[NDArray[np.int64]]) -> list[float]:
-    """Log p(codes | frames) of each pair of log_probs (T', C) and codes (U,)."""
-    if not log_probs:
-        return []
-    lengths = torch.tensor([len(frames) for frames in log_probs])
-    sizes = torch.tensor([len(c) for c in codes])
-    padded = torch.zeros(len(codes), max(1, int(sizes.max())), dtype=torch.int64)
-    for row, c in zip(padded, codes, strict=True):
-        row[: len(c)] = torch.from_numpy(c)
-    frames = torch.nn.utils.rnn.pad_sequence(list(log_probs)).double()
-    losses: list[float] = F.ctc_loss(frames, padded, lengths, sizes, reduction="none").tolist()
-    return [-loss for loss in losses]

@@ -1,4 +1,4 @@
-"""Which of the ink says which character: from the frames that CTC aligned to the points of the given strokes.
+"""Character segmentation: from the frames at which CTC recognises characters to the points of ink that form each.
 
 CTC says where it recognises a character, not how far it reaches (Graves et al. 2006, section 1: no segmentation), so
 that boundaries are drawn here: within a stroke between the places of recognition, and strokes that hold no such place
@@ -17,14 +17,18 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_BETWEEN = 0.5  # of the way from one place of recognition to the next lies the boundary
-_OUT_OF_TURN = 0.4  # x-heights a character has to be nearer to a stroke that was not written in its turn
-_WIDE = 2.5  # strokes wider than this, in x-heights, are no marks and were written in turn
-_ARC = 0.15  # what a way along the stroke counts against one across
+_BETWEEN = (
+    0.5  # where the boundary lies on the way from one place of recognition to the next, as a share of it
+)
+_OUT_OF_TURN = (
+    0.4  # by how many x-heights a character must be nearer to a stroke that was not written in its turn
+)
+_WIDE = 2.5  # strokes wider than this, in x-heights, are not marks, and were written in turn
+_ARC = 0.15  # how much a distance along the stroke counts, against one across the paper
 
 
 class FeatureRows(NamedTuple):
-    """The rows of features of one ink as `recognition.features.Trace` has them, in what little memory they need."""
+    """The rows of a `strokesynth.recognition.features.Trace` without their features, in little memory."""
 
     points: NDArray[np.float32]  # (n, 2), normalised
     strokes: NDArray[np.int32]  # (n,)
@@ -39,7 +43,7 @@ def owners(strokes: Sequence[Floats], rows: FeatureRows, places: Ints) -> list[I
     """
     stroke = _stroke_of_rows(strokes, rows)
     down = np.flatnonzero(~rows.air)
-    # A place in the air is moved to the nearest ink.
+    # A character that was recognised while the pen was up is moved to the nearest ink.
     after = np.minimum(np.searchsorted(down, places), len(down) - 1)
     before = np.maximum(after - 1, 0)
     places = down[np.where(np.abs(down[before] - places) < np.abs(down[after] - places), before, after)]
@@ -55,14 +59,14 @@ def owners(strokes: Sequence[Floats], rows: FeatureRows, places: Ints) -> list[I
 def spans(owner: Sequence[Ints], character: int) -> tuple[tuple[int, int, int], ...]:
     """(stroke, start, stop) of each run of points that belong to the character."""
     found = []
-    for i, of in enumerate(owner):
-        edges = np.flatnonzero(np.diff((of == character).astype(np.int8), prepend=0, append=0))
+    for i, characters in enumerate(owner):
+        edges = np.flatnonzero(np.diff((characters == character).astype(np.int8), prepend=0, append=0))
         found += [(i, int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
     return tuple(found)
 
 
 def _stroke_of_rows(strokes: Sequence[Floats], rows: FeatureRows) -> Ints:
-    """The stroke (n,) of each row, among those given: normalisation may have cut and dropped some."""
+    """The stroke (n,) that each row lies on, by index; normalisation may have cut some strokes and dropped others."""
     count = int(rows.strokes.max()) + 1
     if count == len(strokes):
         return rows.strokes.astype(np.int64)
@@ -78,8 +82,8 @@ def _stroke_of_rows(strokes: Sequence[Floats], rows: FeatureRows) -> Ints:
 
 def _cut(stroke: Floats, rows: FeatureRows, own: Ints, places: Ints, characters: Ints) -> Ints:
     """The owner of each point of a stroke with the rows `own`, on which these characters were recognised."""
-    here = places[characters]
-    cuts = here[:-1] + _BETWEEN * np.diff(here)  # between rows
+    recognised = places[characters]
+    cuts = recognised[:-1] + _BETWEEN * np.diff(recognised)  # fractions of rows
     way = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(stroke, axis=0).T))])
     share = (cuts - own[0]) / max(1, own[-1] - own[0])
     low = np.floor(cuts).astype(np.int64)
@@ -88,7 +92,7 @@ def _cut(stroke: Floats, rows: FeatureRows, own: Ints, places: Ints, characters:
     starts = np.zeros(len(characters), np.int64)
     for k, (p, s) in enumerate(zip(point, share, strict=True), start=1):
         away = ((stroke - p) ** 2).sum(1) + (_ARC * (way - s * way[-1])) ** 2
-        # In order, and a point for each as long as there are enough.
+        # The characters stay in order, and each has a point as long as there are enough points.
         starts[k] = min(max(int(away.argmin()), int(starts[k - 1]) + 1), len(stroke))
     spare = len(stroke) - np.arange(len(characters), 0, -1)
     if spare[0] >= 0:
@@ -99,11 +103,11 @@ def _cut(stroke: Floats, rows: FeatureRows, own: Ints, places: Ints, characters:
 def _adopt(strokes: Sequence[Floats], owner: list[Ints], own: list[Ints], places: Ints) -> None:
     """Give strokes without a place of recognition to the character that lies nearest."""
     left, right = np.full(len(places), np.inf), np.full(len(places), -np.inf)
-    for stroke, of in zip(strokes, owner, strict=True):
-        if of[0] >= 0:
-            np.minimum.at(left, of, stroke[:, 0])
-            np.maximum.at(right, of, stroke[:, 0])
-    there = np.isfinite(left)
+    for stroke, characters in zip(strokes, owner, strict=True):
+        if characters[0] >= 0:
+            np.minimum.at(left, characters, stroke[:, 0])
+            np.maximum.at(right, characters, stroke[:, 0])
+    inked = np.isfinite(left)
     turn = 0
     for i, stroke in enumerate(strokes):
         if len(own[i]):
@@ -114,7 +118,7 @@ def _adopt(strokes: Sequence[Floats], owner: list[Ints], own: list[Ints], places
         gap = np.maximum(np.maximum(left - high, low - right), 0.0)
         with np.errstate(invalid="ignore"):  # a character without a stroke lies from inf to -inf
             apart = gap + 0.5 * np.abs(0.5 * (left + right) - 0.5 * (low + high))
-        apart = np.where(there, apart, np.inf)
+        apart = np.where(inked, apart, np.inf)
         late = np.ones(len(places), bool)
         late[max(0, turn - 1) : turn + 1] = False
         apart = apart + np.where(late, np.inf if high - low > _WIDE else _OUT_OF_TURN, 0.0)

@@ -13,14 +13,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from strokesynth.ink import Ink
 from strokesynth.ink.words import Word, even_gaps, join, split_words, word_spans
-from strokesynth.recognition.decoding import align_batch
+from strokesynth.recognition.decoding import align_batch, ctc_log_likelihoods
 from strokesynth.synthesis.options import CANDIDATES, LIMIT, WordReader, check_reading
 from strokesynth.synthesis.pieces import WrittenPiece
 
@@ -66,10 +64,11 @@ class Proofreader:
         result = [np.full(len(text.split()), math.inf) for text in texts]
         codes = [self.recognizer.alphabet.encode(text) for text in texts]
         read = dict(self.recognizer.frames(inks, normalized=True))
+        alignments = align_batch(list(read.values()), [codes[i] for i in read])
         places: list[tuple[int, int]] = []
         frames: list[Tensor] = []
-        labels: list[Tensor] = []
-        for i, aligned in zip(read, _aligned(list(read.values()), [codes[i] for i in read]), strict=True):
+        labels: list[NDArray[np.int64]] = []
+        for i, aligned in zip(read, alignments, strict=True):
             if aligned is None:
                 continue
             for k, (start, end) in enumerate(word_spans(texts[i])):
@@ -78,31 +77,14 @@ class Proofreader:
                 last = len(read[i]) if end == len(texts[i]) else aligned[end, 0]
                 places.append((i, k))
                 frames.append(read[i][first:last])
-                labels.append(torch.from_numpy(codes[i][start:end]))
-        if places:
-            losses = torch.nn.functional.ctc_loss(
-                pad_sequence(frames).double(),
-                pad_sequence(labels, batch_first=True),
-                torch.tensor([len(f) for f in frames]),
-                torch.tensor([len(c) for c in labels]),
-                reduction="none",
-            )
-            for (i, k), loss in zip(places, losses.tolist(), strict=True):
-                result[i][k] = loss
+                labels.append(codes[i][start:end])
+        for (i, k), log_likelihood in zip(places, ctc_log_likelihoods(frames, labels), strict=True):
+            result[i][k] = -log_likelihood
         return result
 
     def readable(self, word: str, nll: float) -> bool:
         """Whether a word of this negative log-likelihood need not be written again."""
         return nll <= self.limit * max(_SHORT, len(word))
-
-
-def _aligned(log_probs: list[Tensor], codes: list[NDArray[np.int64]]) -> list[NDArray[np.int64] | None]:
-    """`align_batch` for lines (T', C) of any length."""
-    if not log_probs:
-        return []
-    padding = -math.log(log_probs[0].shape[1])  # frames of no meaning, but log-probabilities
-    padded = pad_sequence([frames.clamp(max=0.0) for frames in log_probs], padding_value=padding)
-    return align_batch(padded, [len(frames) for frames in log_probs], codes)
 
 
 ROUNDS = 3

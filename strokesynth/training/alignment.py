@@ -1,30 +1,34 @@
 """Finds with a reader which character each point of a corpus belongs to; style encoders are trained on this.
 
-The result is a file beside the corpus, because it takes minutes for a large one and depends on nothing else.
+The alignment is kept in a file beside the corpus: it takes minutes for a large corpus, and depends on nothing but the
+corpus and the reader.
 """
 
 from __future__ import annotations
 
 import os
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from strokesynth._files import atomic_write
+from strokesynth._files import atomic_write, check_writable
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
-from strokesynth.recognition.recognizer import Recognizer, load_recognizer
+from strokesynth.recognition.recognizer import Recognizer
+from strokesynth.training.readers import read_each
 
 FORMAT = 1
 NOBODY = -1
 """Stands in place of a character for the points of a line in which the reader cannot find its text."""
 
-_CHUNK = 256  # lines aligned at once
+# What reading a file raises that is cut short, no archive, or an archive of something else; np.load gives an array for
+# a .npy file, which cannot be opened as an archive (AttributeError before Python 3.11).
+_DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def align_corpus(
@@ -40,19 +44,31 @@ def align_corpus(
     takes one for each core. Points of a line that cannot say its text have `NOBODY`.
     Raises as `load_recognizer`.
     """
-    load_recognizer(recognizer)  # so that a wrong file is reported here, and only once
-    order = np.argsort(-corpus.lengths, kind="stable")
-    chunks = [order[k : k + _CHUNK] for k in range(0, len(order), _CHUNK)]
-    work = [([corpus.offsets(int(i)) for i in chunk], corpus.texts[chunk].tolist()) for chunk in chunks]
-    lines: list[NDArray[np.int16]] = [np.zeros(0, np.int16)] * len(corpus)
-    with ProcessPoolExecutor(
-        workers or os.cpu_count(), get_context("spawn"), initializer=_load, initargs=(recognizer,)
-    ) as pool:
-        found = tqdm(pool.map(_align, work), "aligning", len(work), unit=" batches", disable=not progress)
-        for chunk, owners in zip(chunks, found, strict=True):
-            for i, owner in zip(chunk, owners, strict=True):
-                lines[i] = owner
+    lines = read_each(corpus, _align, "aligning", recognizer=recognizer, workers=workers, progress=progress)
     return np.concatenate([np.zeros(0, np.int16), *lines])
+
+
+def align_file(
+    corpus: str | os.PathLike[str],
+    *,
+    recognizer: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> tuple[Path, NDArray[np.int16]]:
+    """Align the corpus in a file and write the alignment beside it; returns where it is, and what it holds.
+
+    See `align_corpus`. Raises as `Corpus.load`, `load_recognizer` and `check_writable` as well.
+    """
+    path = check_writable(alignment_file(corpus))
+    characters = align_corpus(Corpus.load(corpus), recognizer=recognizer, workers=workers, progress=progress)
+    save_alignment(path, characters)
+    return path, characters
+
+
+def describe(path: Path, characters: NDArray[np.int16]) -> str:
+    """What `align_file` returned in a line to read."""
+    missing = 100 * np.count_nonzero(characters == NOBODY) / max(1, len(characters))
+    return f"{path}: {len(characters)} points, {missing:.2f} % of them in lines that cannot say their text"
 
 
 def alignment_file(corpus: str | os.PathLike[str]) -> Path:
@@ -73,39 +89,31 @@ def load_alignment(path: str | os.PathLike[str], corpus: Corpus) -> NDArray[np.i
     Raises FileNotFoundError where there is none, ValueError where the file is no alignment or of another corpus.
     """
     path = Path(path)
-    make = "make one with data_preprocessing.py --align"
+    make = "make one with data_preprocessing.py --align CORPUS"
     if not path.is_file():
         raise FileNotFoundError(f"no alignment at {path}: {make}")
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             version, characters = int(archive["format"]), archive["characters"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{path} is not an alignment, or is cut short ({error}): {make}") from error
     if version != FORMAT:
         raise ValueError(f"{path} is an alignment of version {version}; this program reads version {FORMAT}")
     texts = np.repeat(np.array([len(text) for text in corpus.texts], np.int64), corpus.lengths)
-    if characters.shape != (len(corpus.points),) or not (
-        (characters >= NOBODY).all() and (characters < texts).all()
+    if (
+        characters.dtype.kind not in "iu"
+        or characters.shape != (len(corpus.points),)
+        or not ((characters >= NOBODY) & (characters < texts)).all()
     ):
         raise ValueError(f"{path} is not the alignment of this corpus of {len(corpus.points)} points: {make}")
     return characters.astype(np.int16)
 
 
-_reader: Recognizer  # the reader of a worker process
-
-
-def _load(path: str | os.PathLike[str] | None) -> None:
-    global _reader
-    torch.set_num_threads(1)
-    _reader = load_recognizer(path)
-
-
-def _align(lines: tuple[list[NDArray[np.float32]], list[str]]) -> list[NDArray[np.int16]]:
-    offsets, texts = lines
-    found = _reader.align([Ink.from_offsets(o) for o in offsets], texts, normalized=True)
+def _align(reader: Recognizer, inks: list[Ink], texts: list[str]) -> list[NDArray[np.int16]]:
+    """The character of each point of each line."""
     return [
-        np.full(len(o), NOBODY, np.int16)
-        if owner is None
-        else np.concatenate(owner.characters).astype(np.int16)
-        for o, owner in zip(offsets, found, strict=True)
+        np.full(sum(map(len, ink.strokes)), NOBODY, np.int16)
+        if alignment is None
+        else np.concatenate(alignment.characters).astype(np.int16)
+        for ink, alignment in zip(inks, reader.align(inks, texts, normalized=True), strict=True)
     ]

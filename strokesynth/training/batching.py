@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from strokesynth._batches import by_length
+
 
 def batches(
     lengths: np.ndarray,
@@ -15,11 +17,12 @@ def batches(
     seed: int,
     epoch: int,
     repeats: np.ndarray | None = None,
-    pool: int = 100,
+    usual_length: int | None = None,
+    pool: int | None = None,
 ) -> list[np.ndarray]:
     """The batches of one epoch: arrays of indices into ``lengths``, at most ``batch_size`` each.
 
-    The samples are shuffled; within every pool of ``pool`` batches they are sorted by length and cut
+    The samples are shuffled; within every pool of ``pool`` samples they are sorted by length and cut
     into batches, so that little of a batch is padding; then the batches are shuffled. The result depends on
     the arguments alone: a training resumes by calling this again and skipping what it has done.
 
@@ -27,6 +30,9 @@ def batches(
         lengths: (N,) points of each sample.
         repeats: (N,) how often each sample occurs in an epoch, on average: 2.5 stands for 2 or 3 times,
             by chance, anew in each epoch. None takes every sample once.
+        usual_length: points of a usual sample. A batch then has as many points, padding included, as ``batch_size``
+            such samples, so that batches of short samples hold more of them; None counts samples.
+        pool: samples; None takes those of a hundred batches.
     """
     lengths = np.asarray(lengths)
     if batch_size < 1:
@@ -39,11 +45,12 @@ def batches(
             raise ValueError(f"repeats is one number >= 0 for each of the {len(lengths)} samples")
         order = np.repeat(order, np.floor(repeats + rng.random(len(order))).astype(int))
     order = rng.permutation(order)
+    limit = {"most": batch_size} if usual_length is None else {"padded": batch_size * usual_length}
+    pool = 100 * batch_size if pool is None else pool
     result = []
-    for start in range(0, len(order), pool * batch_size):
-        part = order[start : start + pool * batch_size]
-        part = part[np.argsort(lengths[part], kind="stable")]
-        result += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+    for start in range(0, len(order), pool):
+        part = order[start : start + pool]
+        result += [part[batch] for batch in by_length(lengths[part], **limit)]
     return [result[i] for i in rng.permutation(len(result))]
 
 

@@ -10,25 +10,21 @@ from __future__ import annotations
 import json
 import math
 import os
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from strokesynth._files import atomic_write, check_writable
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, take
 from strokesynth.ink import Ink
 from strokesynth.recognition.decoding import ctc_log_likelihood, greedy
-from strokesynth.recognition.recognizer import Recognizer, load_recognizer
+from strokesynth.recognition.recognizer import Recognizer
+from strokesynth.training.readers import read_each
 
 LIMIT = 0.8
 """Nats a character above which a line is left out. By eye, such lines are hard to read or do not say their text."""
 
-_CHUNK = 256  # lines read at once
 _SHOWN = 20  # lines of each source in the report
 
 
@@ -98,37 +94,15 @@ def judge(
 
     The former is -log p(text | ink) / length, infinite where the ink is too short for the text. See `clean_corpus`.
     """
-    load_recognizer(recognizer)  # so that a wrong file is reported here, and only once
-    # Lines of like length are read together; the longest first, so that the last piece of work is a short one.
-    order = np.argsort(-corpus.lengths, kind="stable")
-    chunks = [order[k : k + _CHUNK] for k in range(0, len(order), _CHUNK)]
-    work = [([corpus.offsets(int(i)) for i in chunk], corpus.texts[chunk].tolist()) for chunk in chunks]
-    nll, readings = np.zeros(len(corpus)), [""] * len(corpus)
-    with ProcessPoolExecutor(
-        workers or os.cpu_count(), get_context("spawn"), initializer=_load, initargs=(recognizer,)
-    ) as pool:
-        found = tqdm(pool.map(_read, work), "reading", len(work), unit=" batches", disable=not progress)
-        for chunk, (values, texts) in zip(chunks, found, strict=True):
-            nll[chunk] = values
-            for i, text in zip(chunk, texts, strict=True):
-                readings[i] = text
-    return nll, readings
+    judged = read_each(corpus, _judge, "reading", recognizer=recognizer, workers=workers, progress=progress)
+    return np.array([nll for nll, _ in judged]), [reading for _, reading in judged]
 
 
-_reader: Recognizer  # the reader of a worker process
-
-
-def _load(path: str | os.PathLike[str] | None) -> None:
-    global _reader
-    torch.set_num_threads(1)
-    _reader = load_recognizer(path)
-
-
-def _read(lines: tuple[list[NDArray[np.float32]], list[str]]) -> tuple[NDArray[np.float64], list[str]]:
-    offsets, texts = lines
-    nll, readings = np.zeros(len(texts)), [""] * len(texts)
-    for i, log_probs in _reader.frames([Ink.from_offsets(o) for o in offsets], normalized=True):
-        codes = _reader.alphabet.encode(texts[i])
-        nll[i] = -ctc_log_likelihood(log_probs.clamp(max=0.0), codes) / len(codes)
-        readings[i] = _reader.alphabet.decode(greedy(log_probs))
-    return nll, readings
+def _judge(reader: Recognizer, inks: list[Ink], texts: list[str]) -> list[tuple[float, str]]:
+    """The negative log-likelihood of each text, in nats a character, and what is read."""
+    found = [(math.inf, "")] * len(texts)
+    for i, log_probs in reader.frames(inks, normalized=True):
+        codes = reader.alphabet.encode(texts[i])
+        nll = -ctc_log_likelihood(log_probs, codes) / len(codes)
+        found[i] = nll, reader.alphabet.decode(greedy(log_probs))
+    return found

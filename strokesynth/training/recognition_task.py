@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from strokesynth._batches import by_length
 from strokesynth.alphabet import Alphabet
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.nn.ctc import focal_ctc_loss
@@ -21,10 +21,15 @@ from strokesynth.nn.weights import save_weights
 from strokesynth.recognition.decoding import greedy_batch
 from strokesynth.recognition.features import FEATURES, trace_points
 from strokesynth.training.augmentation import augment
+from strokesynth.training.batching import batches
+from strokesynth.training.splits import by_source, split_corpus
 
 _POOL = 4000  # samples within which an epoch's batches are sorted by length
 _STATISTICS = 2000  # samples that the features' mean and deviation are taken from
-_HIDDEN = 0.06  # longest run of rows that is hidden, as a share of a line's rows
+_USUAL_LENGTH = 260  # points of a usual line
+_VALIDATED = 32  # lines read at once in validation
+# The longest run of rows that is hidden, as a share of a line's rows; in points, four times as many.
+_HIDDEN = 0.06
 
 
 class RecognitionTask:
@@ -58,23 +63,9 @@ class RecognitionTask:
         self.alphabet, self.corpus, self.batch_size, self.seed = Alphabet(), corpus, batch_size, seed
         self.network = RecognitionNetwork(RecognitionConfig(**{"features": FEATURES, **(config or {})}))
         self.focus = focus
-        if unknown := set(repeats or {}) - set(corpus.sources):
-            raise ValueError(
-                f"no source {sorted(unknown)} in the corpus; it has {sorted(set(corpus.sources))}"
-            )
-        if train is not None:
-            corpus.select(train)  # names those it does not have
-        held_out = np.isin(corpus.splits, list(validation))
-        wanted = ~held_out if train is None else np.isin(corpus.splits, list(train)) & ~held_out
-        self.training = np.flatnonzero(wanted)
-        if not held_out.any() or not len(self.training):
-            found = sorted(set(corpus.splits))
-            raise ValueError(f"of the splits {found} validation takes {list(validation)}: one side is empty")
-        self.repeats = np.array([(repeats or {}).get(s, 1.0) for s in corpus.sources[self.training]])
-        self.validation = {
-            source: spread(np.flatnonzero(held_out & (corpus.sources == source)), validation_lines)
-            for source in dict.fromkeys(corpus.sources[held_out])
-        }
+        split = split_corpus(corpus, validation, repeats=repeats, train=train)
+        self.training, self.repeats = split.training, split.repeats
+        self.validation = by_source(corpus, split.held_out, validation_lines)
         self.figures = tuple(f"{source}_error" for source in self.validation) + ("valid_nats_per_character",)
         some = [self._rows(i, None) for i in spread(self.training, _STATISTICS)]
         rows = torch.from_numpy(np.concatenate(some))
@@ -83,23 +74,16 @@ class RecognitionTask:
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Indices into the corpus, by batch; each of about the same number of points."""
-        rng = np.random.default_rng([self.seed, epoch])
-        times = np.floor(self.repeats + rng.random(len(self.training))).astype(int)
-        order = rng.permutation(np.repeat(self.training, times))
-        most = self.batch_size * 260  # points of a usual line
-        result = []
-        for start in range(0, len(order), _POOL):
-            part = order[start : start + _POOL]
-            part = part[np.argsort(self.corpus.lengths[part], kind="stable")]
-            lengths = self.corpus.lengths[part]
-            first = 0
-            while first < len(part):
-                # The longest comes last, and the others are padded to it.
-                size = np.arange(1, len(part) - first + 1) * lengths[first:]
-                count = max(1, int(np.searchsorted(size, most, side="right")))
-                result.append(part[first : first + count])
-                first += count
-        return [result[i] for i in rng.permutation(len(result))]
+        keys = batches(
+            self.corpus.lengths[self.training],
+            self.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            repeats=self.repeats,
+            usual_length=_USUAL_LENGTH,
+            pool=_POOL,
+        )
+        return [self.training[key] for key in keys]
 
     def _rows(self, i: int, rng: np.random.Generator | None) -> NDArray[np.float32]:
         """Features (n, F) of sample i, varied if there is a generator."""
@@ -156,13 +140,10 @@ class RecognitionTask:
         figures, nats, characters = {}, 0.0, 0
         for source, indices in self.validation.items():
             wrong = total = 0
-            for key in np.array_split(indices, max(1, len(indices) // 32)):
-                key = key[np.argsort(self.corpus.lengths[key])]
-                features, lengths, codes, code_lengths = self._batch(key, None)
+            for batch in by_length(self.corpus.lengths[indices], most=_VALIDATED):
+                features, lengths, codes, code_lengths = self._batch(indices[batch], None)
                 log_probs, frames = network(features, lengths)
-                losses = F.ctc_loss(
-                    log_probs, codes, frames, code_lengths, reduction="none", zero_infinity=True
-                )
+                losses = focal_ctc_loss(log_probs, frames, codes, code_lengths, gamma=0.0)
                 nats, characters = nats + float(losses.sum()), characters + int(code_lengths.sum())
                 for read, text, n in zip(
                     greedy_batch(log_probs, frames), codes, code_lengths.tolist(), strict=True

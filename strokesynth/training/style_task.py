@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from strokesynth import plots
+from strokesynth._batches import by_length
 from strokesynth.alphabet import Alphabet
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.datasets.persons import person
@@ -25,6 +26,7 @@ from strokesynth.nn.styled import StyledConfig, StyledNetwork
 from strokesynth.nn.weights import save_weights
 from strokesynth.training.batching import batches, collate
 from strokesynth.training.loop import Group
+from strokesynth.training.splits import by_source, split_corpus
 
 Ints = NDArray[np.int64]
 
@@ -79,34 +81,18 @@ class StyledHandwritingTask:
         self.starts = np.concatenate([[0], np.cumsum(corpus.lengths, dtype=np.int64)])
         self.codes = [self.alphabet.encode(str(t), with_end=True) for t in corpus.texts]
         self.persons = np.unique([person(w) for w in corpus.writers.tolist()], return_inverse=True)[1]
-        held_out = np.isin(corpus.splits, list(validation))
         # Whoever is held out is held out under all their names.
-        known = ~np.isin(self.persons, self.persons[held_out])
+        self.training, self.repeats, held_out = split_corpus(
+            corpus, validation, repeats=repeats, persons=self.persons
+        )
         aligned = np.array([self.characters[s] >= 0 for s in self.starts[:-1]])
-        self.training = np.flatnonzero(known)
-        if not held_out.any() or not len(self.training):
-            found = sorted(set(corpus.splits))
-            raise ValueError(f"of the splits {found} validation takes {list(validation)}: one side is empty")
-        self.repeats = np.array([(repeats or {}).get(s, 1.0) for s in corpus.sources[self.training]])
         # Running lines of each person, and composed ones of those who have nothing else.
         composed = np.isin(corpus.sources, COMPOSED)
         self.composed = composed
         self.lines_of = _by_person(self.persons, np.flatnonzero(aligned & ~composed))
         self.composed_of = _by_person(self.persons, np.flatnonzero(aligned & composed))
-        self.validation = {
-            source: spread(
-                np.array(
-                    [
-                        i
-                        for i in np.flatnonzero(held_out & (corpus.sources == source))
-                        if len(self._others(int(i))) > 2
-                    ]
-                ),
-                validation_lines,
-            )
-            for source in dict.fromkeys(corpus.sources[held_out])
-            if source not in COMPOSED
-        }
+        judged = [i for i in held_out[~composed[held_out]] if len(self._others(int(i))) > 2]
+        self.validation = by_source(corpus, np.array(judged, np.int64), validation_lines)
         self.figures = tuple(
             f"{source}_{kind}"
             for source in ["valid", *self.validation]
@@ -162,10 +148,10 @@ class StyledHandwritingTask:
         styled = cast(StyledNetwork, network)
         totals = np.zeros((len(self.validation), 4, 2))
         for row, indices in enumerate(self.validation.values()):
-            order = indices[np.argsort(self.corpus.lengths[indices], kind="stable")]
-            for start in range(0, len(order), self.batch_size):
-                key = order[start : start + self.batch_size]
-                rng = np.random.default_rng([self.seed, start])
+            keys = [indices[b] for b in by_length(self.corpus.lengths[indices], most=self.batch_size)]
+            order = np.concatenate(keys)
+            for number, key in enumerate(keys):
+                rng = np.random.default_rng([self.seed, number * self.batch_size])
                 three = [self._pick(int(i), 3, rng) for i in key]
                 wrong = [self._stranger(int(i), order, rng) for i in key]
                 none: list[list[int]] = [[] for _ in key]

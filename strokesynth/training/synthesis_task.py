@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from strokesynth import plots
+from strokesynth._batches import by_length
 from strokesynth.alphabet import Alphabet
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.ink import Ink
@@ -20,6 +21,7 @@ from strokesynth.nn.sampling import sample_freely, sample_lines, start_point, wi
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
 from strokesynth.nn.weights import build_network, save_weights
 from strokesynth.training.batching import batches, collate
+from strokesynth.training.splits import by_source, split_corpus
 
 SAMPLE_TEXTS = (
     "Dear Ada, thank you for the letter.",
@@ -57,21 +59,8 @@ class SynthesisTask:
         self.name, self.alphabet, self.corpus = name, Alphabet(), corpus
         self.network = build_network(name, dict(config or {}))
         self.batch_size, self.seed = batch_size, seed
-        unknown = set(repeats or {}) - set(corpus.sources)
-        if unknown:
-            raise ValueError(
-                f"no source {sorted(unknown)} in the corpus; it has {sorted(set(corpus.sources))}"
-            )
-        held_out = np.isin(corpus.splits, list(validation))
-        self.training = np.flatnonzero(~held_out)
-        if not held_out.any() or not len(self.training):
-            found = sorted(set(corpus.splits))
-            raise ValueError(f"of the splits {found} validation takes {list(validation)}: one side is empty")
-        self.repeats = np.array([(repeats or {}).get(s, 1.0) for s in corpus.sources[self.training]])
-        self.validation = {
-            source: spread(np.flatnonzero(held_out & (corpus.sources == source)), validation_lines)
-            for source in dict.fromkeys(corpus.sources[held_out])
-        }
+        self.training, self.repeats, held_out = split_corpus(corpus, validation, repeats=repeats)
+        self.validation = by_source(corpus, held_out, validation_lines)
         kinds = ["valid", *self.validation]
         self.figures = tuple(name for kind in kinds for name in _averages(f"{kind}_", np.ones(4)))
         mean, std = self._statistics()
@@ -126,9 +115,8 @@ class SynthesisTask:
         total = np.zeros(4)
         for source, indices in self.validation.items():
             sums = np.zeros(4)  # nats, squared error, points, sequences
-            order = indices[np.argsort(self.corpus.lengths[indices], kind="stable")]
-            for start in range(0, len(order), self.batch_size):
-                outputs, targets, mask = self._outputs(network, order[start : start + self.batch_size])
+            for batch in by_length(self.corpus.lengths[indices], most=self.batch_size):
+                outputs, targets, mask = self._outputs(network, indices[batch])
                 mixture = split_outputs(outputs)
                 nats = -(log_likelihood(mixture, targets) * mask).sum()
                 error = (squared_error(mixture, targets) * mask).sum()

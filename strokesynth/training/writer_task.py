@@ -21,6 +21,7 @@ from strokesynth.nn.products import product_dtype
 from strokesynth.nn.weights import save_weights
 from strokesynth.nn.writers import WriterConfig, WriterNetwork
 from strokesynth.training.batching import batches
+from strokesynth.training.splits import source_repeats
 from strokesynth.training.writer_features import Path as PenPath
 from strokesynth.training.writer_features import path_features, pen_path, vary
 from strokesynth.training.writer_identity import (
@@ -86,10 +87,6 @@ class WriterTask:
         Raises ValueError for an unknown source, or when nobody is left to train or validate on.
         """
         torch.manual_seed(seed)
-        if unknown := set(repeats or {}) - set(corpus.sources):
-            raise ValueError(
-                f"no source {sorted(unknown)} in the corpus; it has {sorted(set(corpus.sources))}"
-            )
         self.corpus, self.batch_size, self.seed = corpus, batch_size, seed
         self.people = np.array([person(str(w)) for w in corpus.writers])
         held_out = held_out_people(corpus, validation)
@@ -101,7 +98,7 @@ class WriterTask:
         names = names[counts >= _LEAST]
         self.training = np.flatnonzero(trained & np.isin(self.people, names))
         self.labels = np.searchsorted(names, self.people)  # right where `training` points
-        self.repeats = np.array([(repeats or {}).get(s, 1.0) for s in corpus.sources[self.training]])
+        self.repeats = source_repeats(corpus, self.training, repeats)
         self.repeats *= np.minimum(
             1.0, _MOST / np.bincount(self.labels[self.training])[self.labels[self.training]]
         )
