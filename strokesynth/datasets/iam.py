@@ -13,11 +13,22 @@ from pathlib import Path
 from xml.sax.saxutils import unescape
 
 from strokesynth.datasets._archive import iter_files
-from strokesynth.datasets.sample import ReadReport, Sample
+from strokesynth.datasets.sample import (
+    IAM,
+    TEST_F,
+    TEST_T,
+    TEST_V,
+    TRAIN,
+    UNKNOWN_WRITER,
+    UNLISTED,
+    Label,
+    ReadReport,
+    Sample,
+)
 from strokesynth.ink import Ink
 from strokesynth.ink.iam_xml import parse_strokes
 
-SPLITS = ("trainset", "testset_v", "testset_t", "testset_f")
+SPLITS = (TRAIN, TEST_V, TEST_T, TEST_F)
 
 _LINE_FILE = re.compile(r"(?:.*/)?(?P<form>[^/]+)-(?P<line>\d+)\.xml")
 
@@ -64,7 +75,8 @@ def read_iam(path: str | Path, *, report: ReadReport | None = None) -> Iterator[
             report.skip(id, str(error))
             continue
         report.read += 1
-        yield Sample(ink, text, writers.get(form, f"form:{form}"), splits.get(form, "other"), "iam", id)
+        writer = writers.get(form, UNKNOWN_WRITER + form)
+        yield Sample(ink, Label(text, writer, splits.get(form, UNLISTED), IAM, id))
 
 
 def _find(root: Path, name: str) -> Path:
@@ -98,7 +110,7 @@ def _read_splits(root: Path, report: ReadReport) -> dict[str, str]:
         if file.exists():
             splits.update(dict.fromkeys(file.read_text().split(), split))
         else:
-            report.note(f"{file.name} is missing in {root}: its forms count as split 'other'")
+            report.note(f"{file.name} is missing in {root}: its forms count as split {UNLISTED!r}")
     return splits
 
 
@@ -135,7 +147,8 @@ def _unpaired(archive: Path, transcripts: dict[str, list[str]]) -> dict[str, str
     return reasons
 
 
-_BEFORE_CLOSING = re.compile(r"\s+(?=[.,;:!?)\]])(?!,,)")  # ,,x" is a German quotation
+# Two commas are left alone: ,,x" is a German quotation.
+_BEFORE_CLOSING = re.compile(r"\s+(?=[.,;:!?)\]])(?!,,)")
 _AFTER_OPENING = re.compile(r"(?<=[(\[])\s+(?=\S)")
 _THOUSANDS = re.compile(r"(?<=\d) , (?=\d{3}\b)")
 _PAIR = re.compile(r'""(?=\s?\w)')

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from strokesynth.datasets.corpus import HELD_OUT, Corpus
+from strokesynth.datasets.sample import IAM, UNKNOWN_WRITER
 
 _SAME_PEOPLE = {"cee": "ced", "apb": "apa", "apc": "apa", "apd": "apa", "ape": "apa"}
 _SITTING = re.compile(r"_\d$")
@@ -29,12 +30,12 @@ def person(writer: str) -> str:
 
 def is_known(writer: str) -> bool:
     """Whether it is known who wrote: a form of IAM-OnDB without a writer may be by anyone, also by another writer."""
-    return not writer.startswith("form:")
+    return not writer.startswith(UNKNOWN_WRITER)
 
 
 def sitting(source: str, identifier: str) -> str:
     """The occasion on which a sample was written: a form of IAM-OnDB; of UNIPEN only the kind of recording is known."""
-    return identifier.rpartition("-")[0] if source == "iam" else source
+    return identifier.rpartition("-")[0] if source == IAM else source
 
 
 def held_out_people(corpus: Corpus, splits: Sequence[str] = HELD_OUT) -> frozenset[str]:

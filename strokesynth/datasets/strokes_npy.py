@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
-from strokesynth.datasets.sample import TEST, TRAIN, ReadReport, Sample
+from strokesynth.datasets.sample import NPY, TEST, TRAIN, Label, ReadReport, Sample
 from strokesynth.ink import Ink
 
 _TEST_SHARE = 0.04
@@ -80,7 +80,7 @@ def read_strokes_npy(
             report.skip(str(i), str(error))
             continue
         report.read += 1
-        yield Sample(ink, text, "", TRAIN if i < first_test else TEST, "npy", str(i))
+        yield Sample(ink, Label(text, "", TRAIN if i < first_test else TEST, NPY, str(i)))
 
 
 class _DType:

@@ -23,13 +23,24 @@ from pathlib import Path
 import numpy as np
 
 from strokesynth.datasets._archive import iter_files
-from strokesynth.datasets.sample import TEST, TRAIN, ReadReport, Sample
+from strokesynth.datasets.sample import (
+    TEST,
+    TRAIN,
+    UNIPEN_CHARS,
+    UNIPEN_TEXT,
+    UNIPEN_WORDS,
+    Label,
+    ReadReport,
+    Sample,
+)
 from strokesynth.ink import Ink
 
 # The categories 2, 3 and 6 of the distribution show the same ink once more: 2 that of 1a to 1d, 3 the
 # characters within words and texts, 6 the words of 7 that have neither digits nor symbols.
 CATEGORIES = {"text": ("8",), "words": ("7",), "chars": ("1a", "1b", "1c", "1d")}
 KINDS = tuple(CATEGORIES)
+SOURCES = {"text": UNIPEN_TEXT, "words": UNIPEN_WORDS, "chars": UNIPEN_CHARS}
+"""The source of the samples of each kind."""
 
 _NAME = re.compile(r"(?:[^/]+/)*?((?:data|include)/.+)")
 _SEGMENT = re.compile(r'\S+\s+(?P<where>[\d:,\s-]+)\s\S+\s+"(?P<label>.*)"\s*', re.DOTALL)
@@ -70,7 +81,7 @@ def read_unipen(
             raise ValueError(f"UNIPEN has no kind {kind!r}; there are {', '.join(KINDS)}")
         folders = tuple(f"data/{category}/" for category in CATEGORIES[kind])
         for name in sorted(name for name in files if name.startswith(folders)):
-            yield from _read_file(name, files, f"unipen-{kind}", report)
+            yield from _read_file(name, files, SOURCES[kind], report)
 
 
 def _open(path: Path) -> dict[str, Path | bytes]:
@@ -145,7 +156,7 @@ def _read_file(
             report.skip(id, str(error))
             continue
         report.read += 1
-        yield Sample(ink, text, writer, split, source, id)
+        yield Sample(ink, Label(text, writer, split, source, id))
 
 
 def _parse(name: str, files: dict[str, Path | bytes], recording: _Recording, within: tuple[str, ...]) -> None:

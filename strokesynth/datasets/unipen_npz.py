@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from strokesynth.datasets.sample import ReadReport, Sample
-from strokesynth.datasets.unipen import KINDS, unipen_split
+from strokesynth.datasets.sample import Label, ReadReport, Sample
+from strokesynth.datasets.unipen import KINDS, SOURCES, unipen_split
 from strokesynth.ink import Ink
 
 _ARRAYS = ("points", "stroke_lengths", "strokes_per_sample", "label", "writer")
@@ -54,7 +54,7 @@ def _read_kind(file: Path, kind: str, report: ReadReport) -> Iterator[Sample]:
         report.read += 1
         text = text.replace(r"\@", "")  # marks that the transcriber of contributor kai left without a label
         ink = Ink.from_strokes(strokes, text=text)
-        yield Sample(ink, text, writer, splits[writer], f"unipen-{kind}", f"{kind}/{i}")
+        yield Sample(ink, Label(text, writer, splits[writer], SOURCES[kind], f"{kind}/{i}"))
 
 
 def _load(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str], list[str]]:

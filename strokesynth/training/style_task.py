@@ -17,6 +17,7 @@ from strokesynth import plots
 from strokesynth.alphabet import Alphabet
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.datasets.persons import person
+from strokesynth.datasets.sample import COMPOSED
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs
 from strokesynth.nn.sampling import sample_lines, start_point, with_terminal
@@ -27,9 +28,6 @@ from strokesynth.training.batching import batches, collate
 from strokesynth.training.loop import Group
 
 Ints = NDArray[np.int64]
-
-COMPOSED = ("composed",)
-"""Sources whose lines share ink with each other, so that none is a reference of another of the same source."""
 
 _COUNTS, _CHANCES = (1, 2, 3, 4, 6, 8), (0.3, 0.22, 0.2, 0.13, 0.1, 0.05)  # reference lines of a target
 _NO_REFERENCE = 0.12  # share of targets without any
@@ -91,7 +89,8 @@ class StyledHandwritingTask:
             raise ValueError(f"of the splits {found} validation takes {list(validation)}: one side is empty")
         self.repeats = np.array([(repeats or {}).get(s, 1.0) for s in corpus.sources[self.training]])
         # Running lines of each person, and composed ones of those who have nothing else.
-        composed = np.isin(corpus.sources, COMPOSED)
+        # Composed lines share ink with each other, so that none is a reference of another.
+        composed = corpus.sources == COMPOSED
         self.composed = composed
         self.lines_of = _by_person(self.persons, np.flatnonzero(aligned & ~composed))
         self.composed_of = _by_person(self.persons, np.flatnonzero(aligned & composed))
@@ -107,7 +106,7 @@ class StyledHandwritingTask:
                 validation_lines,
             )
             for source in dict.fromkeys(corpus.sources[held_out])
-            if source not in COMPOSED
+            if source != COMPOSED
         }
         self.figures = tuple(
             f"{source}_{kind}"
