@@ -484,6 +484,14 @@ def test_bad_repeats_show_the_usage(corpus, capsys, repeat):
     assert "is not SOURCE=N" in capsys.readouterr().err
 
 
+def test_repeats_that_leave_nothing_to_train_on(corpus, tmp_path, capsys):
+    arguments = ["--corpus", corpus, "--out", tmp_path / "run", "--hidden-size", 4]
+    arguments += ["--repeat", "iam=0", "--repeat", "composed=0"]
+    assert train_main([str(a) for a in arguments]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "error: the task conditional_handwriting has no batch in 1000 epochs in a row" in said
+
+
 # --- the command ---------------------------------------------------------------------------------------
 
 

@@ -162,7 +162,8 @@ def _numbers(array: object) -> np.ndarray:
     if not isinstance(array, _Array) or not isinstance(array.dtype, _DType):
         raise ValueError(f"not an array but {type(array).__name__}")
     code, content = str(array.dtype.code), array.content
-    if isinstance(content, str):  # written by Python 2
+    # Python 2 wrote bytes as text.
+    if isinstance(content, str):
         content = content.encode("latin-1")
     if not re.fullmatch(r"[fiu][248]", code) or not isinstance(content, (bytes, bytearray)):
         raise ValueError(f"an array of {code}, not of numbers")

@@ -50,7 +50,7 @@ _SPAN = re.compile(r"(\d+)(?::(\d+))?(?:-(\d+)(?::(\d+))?)?")
 def unipen_split(writer: str) -> str:
     """The split a writer belongs to: "testset" for about 4 % of them, "trainset" for the rest.
 
-    UNIPEN has no split of its own. This one hangs on the writer's name alone, so it is the same for every kind
+    UNIPEN has no split of its own. This one depends on the writer's name alone, so it is the same for every kind
     of sample, for the original files and the parsed ones, and however much of them is at hand.
     """
     digest = hashlib.sha256(writer.encode()).digest()
@@ -85,7 +85,7 @@ def read_unipen(
 
 
 def _open(path: Path) -> dict[str, Path | bytes]:
-    """Name, from data/ or include/ on → where its content is: a file, or compressed here."""
+    """Map each name, from data/ or include/ on, to its content: a file, or compressed bytes."""
     if path.is_dir():
         places = [path, path / "train_r01_v07", *sorted(path.glob("train_r01_v07*gz"))]
         found = [p for p in places if p.is_file() or (p / "data").is_dir() and (p / "include").is_dir()]
@@ -145,7 +145,8 @@ def _read_file(
     except (OSError, ValueError) as error:
         report.skip(name, str(error))
         return
-    writer = f"{name.split('/')[2]}:{recording.writer or Path(name).stem}"  # data/category/contributor/…
+    # The name is data/category/contributor/…
+    writer = f"{name.split('/')[2]}:{recording.writer or Path(name).stem}"
     split = unipen_split(writer)
     for i, segment in enumerate(recording.segments):
         id = f"{name.removeprefix('data/')}#{i}"
@@ -170,7 +171,8 @@ def _parse(name: str, files: dict[str, Path | bytes], recording: _Recording, wit
     # A keyword is a dot at the start of a line; anything else belongs to the keyword before.
     for statement in ("\n" + content.decode("latin-1").replace("\r\n", "\n")).split("\n.")[1:]:
         keyword, body = (*statement.split(None, 1), "", "")[:2]
-        if keyword in ("PEN_DOWN", "PEN_UP") and body:  # an empty one has no number
+        # A component without positions is not counted.
+        if keyword in ("PEN_DOWN", "PEN_UP") and body:
             recording.components.append(_Component(keyword == "PEN_DOWN", body, recording.columns))
         elif keyword == "SEGMENT":
             recording.segments.append(body)
