@@ -88,7 +88,7 @@ def _find(root: Path, name: str) -> Path:
 
 
 def _read_transcripts(path: Path) -> dict[str, list[str]]:
-    """Map each form to its lines after `CSR:`, which follow the ink line by line (those after `OCR:` are the prompt)."""
+    """Map each form to its lines after `CSR:`, which follow the ink line by line; those after `OCR:` are the prompt."""
     transcripts = {}
     for name, content in iter_files(path, ".txt"):
         # Like the XML, the transcripts are Latin-1; no byte above 126 occurs.

@@ -34,7 +34,10 @@ def is_known(writer: str) -> bool:
 
 
 def sitting(source: str, identifier: str) -> str:
-    """Return the occasion on which a sample was written: a form of IAM-OnDB; of UNIPEN only the kind of recording is known."""
+    """Return the occasion on which a sample was written.
+
+    It is a form of IAM-OnDB; of UNIPEN only the kind of recording is known.
+    """
     return identifier.rpartition("-")[0] if source == IAM else source
 
 
