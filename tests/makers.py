@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from strokesynth import Ink
 from strokesynth.alphabet import Alphabet
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.evaluation.synthesis import Options
 from strokesynth.nn.recognition import RecognitionConfig, RecognitionNetwork
@@ -220,7 +221,7 @@ def zigzag_corpus() -> Corpus:
         heights = np.array([[0, -1.0 if c == "a" else 1.0] for c in text]).ravel()
         stroke = np.stack([np.arange(8) * 0.5, heights], axis=1).astype(np.float32)
         split = "testset_v" if number < 4 else "trainset"
-        samples.append(Sample(Ink.from_strokes([stroke]), text, "w", split, "iam", str(number)))
+        samples.append(Sample(Ink.from_strokes([stroke]), Label(text, "w", split, "iam", str(number))))
     return Corpus.from_samples(samples, "generation")
 
 
@@ -253,3 +254,40 @@ def recognizer() -> Recognizer:
     """A reader with untrained weights."""
     with tempfile.TemporaryDirectory() as folder:
         return load_recognizer(save_recognition(Path(folder) / "reader.safetensors"))
+
+
+def recorded_letter(kind: str, width: float = 0.7) -> list[NDArray[np.float64]]:
+    """Strokes of one of the letters l x n h o on the baseline y = 0, y down, x-height 1, 15 points a stroke."""
+    t = np.linspace(0, 1, 15)[:, None]
+    top = -1.8 if kind in "lh" else -1.0
+    stem = np.hstack([0 * t, top * (1 - t)])
+    arch = np.hstack([width * t, -np.sin(3.1416 * (0.15 + 0.85 * t)) * 1.0])
+    strokes = {
+        "l": [stem],
+        "x": [np.hstack([width * t, t - 1]), np.hstack([width * t, -t])],
+        "o": [np.hstack([width / 2 * (1 + np.cos(6.3 * t)), -0.5 + 0.5 * np.sin(6.3 * t)])],
+        "n": [np.hstack([0 * t, -1 + t]), arch],
+        "h": [stem, arch],
+    }
+    return strokes[kind]
+
+
+def recorded_line(
+    text: str,
+    scale: float = 100.0,
+    shift: tuple[float, float] = (900.0, 400.0),
+    wobble: float = 0.02,
+    seed: int = 0,
+    blank: float = 1.0,
+) -> Ink:
+    """A line of text in the letters l x n h o, as a device with `scale` units an x-height records it."""
+    rng = np.random.default_rng(seed)
+    strokes, pen = [], 0.0
+    for character in text:
+        if character == " ":
+            pen += blank
+            continue
+        for stroke in recorded_letter(character):
+            strokes.append((stroke + [pen, 0] + rng.normal(0, wobble, stroke.shape)) * scale + shift)
+        pen += 0.95
+    return Ink.from_strokes([np.round(s) for s in strokes], text=text)

@@ -11,7 +11,7 @@ from makers import save_recognition, save_synthesis, stacked, writing
 
 from strokesynth import Ink
 from strokesynth.cli import main, recognize_main
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.evaluation.metrics import character_edits
 from strokesynth.ink.normalize import normalize
@@ -46,11 +46,7 @@ def corpus(path, count=12, task="recognition"):
     samples = [
         Sample(
             normalize(writing(4 + k, k)),
-            f"line {k}",
-            f"w{k % 3}",
-            "test" if k % 2 else "train",
-            "iam",
-            f"id{k}",
+            Label(f"line {k}", f"w{k % 3}", "test" if k % 2 else "train", "iam", f"id{k}"),
         )
         for k in range(count)
     ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from strokesynth.cli import train_main
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.recognition.language_model import LanguageModel
@@ -20,7 +20,9 @@ def corpus(tmp_path):
         ("zzzz", "iam", "testset_v"),
     ]
     lines += [("qqqq", "unipen-words", "trainset"), ("a dog", "unipen-text", "trainset")]
-    samples = [Sample(INK, text, "w", split, source, str(i)) for i, (text, source, split) in enumerate(lines)]
+    samples = [
+        Sample(INK, Label(text, "w", split, source, str(i))) for i, (text, source, split) in enumerate(lines)
+    ]
     path = tmp_path / "corpus.npz"
     Corpus.from_samples(samples, "recognition").save(path)
     return path

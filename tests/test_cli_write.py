@@ -14,7 +14,7 @@ from makers import save_prediction, save_recognition, save_synthesis
 from strokesynth import Ink, __version__, load_synthesizer
 from strokesynth.cli import generate_main, main, train_main
 from strokesynth.cli.write import LINE_PITCH
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.nn.weights import load_weights
 from strokesynth.page.layout import Paragraph
@@ -393,7 +393,7 @@ def corpus(tmp_path):
     for i in range(6):
         ink = Ink.from_strokes([rng.normal([k, 0], 0.2, (8, 2)) for k in range(3)])
         source, split = ("iam", "composed")[i % 2], ("trainset", "testset_v")[i // 4]
-        samples.append(Sample(ink, "abc", f"w{i}", split, source, str(i)))
+        samples.append(Sample(ink, Label("abc", f"w{i}", split, source, str(i))))
     Corpus.from_samples(samples, "generation").save(tmp_path / "corpus.npz")
     return tmp_path / "corpus.npz"
 
@@ -482,6 +482,14 @@ def test_bad_repeats_show_the_usage(corpus, capsys, repeat):
     with pytest.raises(SystemExit, match="2"):
         train_main(["--corpus", str(corpus), "--out", "x", "--repeat", repeat])
     assert "is not SOURCE=N" in capsys.readouterr().err
+
+
+def test_repeats_that_leave_nothing_to_train_on(corpus, tmp_path, capsys):
+    arguments = ["--corpus", corpus, "--out", tmp_path / "run", "--hidden-size", 4]
+    arguments += ["--repeat", "iam=0", "--repeat", "composed=0"]
+    assert train_main([str(a) for a in arguments]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "error: the task conditional_handwriting has no batch in 1000 epochs in a row" in said
 
 
 # --- the command ---------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from strokesynth.datasets import Sample, composition, isolated, phrases
-from strokesynth.datasets.isolated import EXTENT, Hand
+from strokesynth.datasets import Label, Sample, composition, isolated, phrases
+from strokesynth.datasets.isolated import EXTENT, WriterSamples
 from strokesynth.ink import Ink
 
 PRINTABLE = "".join(map(chr, range(33, 127)))
@@ -18,8 +18,10 @@ def box(width, bottom, top):
 
 
 @pytest.fixture
-def hand():
-    return Hand("w", "trainset", {c: [[box(isolated.WIDTH.get(c, 0.6), *EXTENT[c])]] for c in PRINTABLE})
+def writer():
+    return WriterSamples(
+        "w", "trainset", {c: [[box(isolated.WIDTH.get(c, 0.6), *EXTENT[c])]] for c in PRINTABLE}
+    )
 
 
 def test_every_printable_character_has_an_extent():
@@ -85,18 +87,19 @@ def test_mislabelled_and_incomplete_samples_are_found():
     assert good.sum() >= len(good) - 4
 
 
-def test_hands():
+def test_characters_by_writer():
     rng = np.random.default_rng(0)
 
     def sample(writer, text, ink):
         return Sample(
-            Ink.from_strokes([s * 50 + 300 for s in ink], text), text, writer, "testset", "unipen-chars", ""
+            Ink.from_strokes([s * 50 + 300 for s in ink], text),
+            Label(text, writer, "testset", "unipen-chars", ""),
         )
 
     samples = [sample("a", c, m(rng)) for _ in range(12) for c, m in (("x", cross), ("o", ring), ("-", bar))]
     samples += [sample("b", "x", cross(rng)), sample("a", "xo", cross(rng))]
-    found, dropped = isolated.hands(samples, least=3, most=10)
-    assert [h.writer for h in found] == ["a"] and found[0].split == "testset"
+    found, dropped = isolated.characters_by_writer(samples, least=3, most=10)
+    assert [w.writer for w in found] == ["a"] and found[0].split == "testset"
     assert set(found[0].characters) == set("xo-")
     assert dropped["not one printable character"] == 1
     assert dropped["enough of this character by this writer"] == 6
@@ -115,8 +118,8 @@ def test_phrases_are_short_printable_and_hold_everything():
     assert min(counts[c] for c in PRINTABLE) > 40
 
 
-def test_compose_places_characters_in_order(hand):
-    ink = composition.compose(hand, "Ag, -x", Random(3))
+def test_compose_places_characters_in_order(writer):
+    ink = composition.compose(writer, "Ag, -x", Random(3))
     assert ink.text == "Ag, -x" and len(ink.strokes) == 5
     boxes = [(s[:, 0].min(), s[:, 0].max(), -s[:, 1].max(), -s[:, 1].min()) for s in ink.strokes]
     assert boxes[0][0] == pytest.approx(0, abs=1e-5)
@@ -127,29 +130,29 @@ def test_compose_places_characters_in_order(hand):
         assert top == pytest.approx(EXTENT[character][1], abs=0.45)
 
 
-def test_compose_takes_whole_words(hand):
-    hand.words = [("and", [box(3.0, 0, 1.7)])]
-    ink = composition.compose(hand, '"and", land', Random(0))
+def test_compose_takes_whole_words(writer):
+    writer.words = [("and", [box(3.0, 0, 1.7)])]
+    ink = composition.compose(writer, '"and", land', Random(0))
     assert len(ink.strokes) == 3 + 1 + 4
     assert ink.strokes[1][:, 0].max() - ink.strokes[1][:, 0].min() == pytest.approx(3, rel=0.2)
 
 
-def test_compose_names_what_is_missing(hand):
-    del hand.characters["&"]
+def test_compose_names_what_is_missing(writer):
+    del writer.characters["&"]
     with pytest.raises(ValueError, match="writer w has no '&'"):
-        composition.compose(hand, "a & b", Random(0))
+        composition.compose(writer, "a & b", Random(0))
     for text in ("", "  "):
         with pytest.raises(ValueError):
-            composition.compose(hand, text, Random(0))
+            composition.compose(writer, text, Random(0))
 
 
-def test_composed_lines_use_all_characters_evenly(hand):
-    lines = list(composition.composed_lines(hand, 15_000, Random(0)))
+def test_composed_lines_use_all_characters_evenly(writer):
+    lines = list(composition.composed_lines(writer, 15_000, Random(0)))
     assert 15_000 <= sum(ink.n_points for ink in lines) < 15_400
     assert all(composition.SHORTEST <= len(ink.text) <= composition.LONGEST for ink in lines)
     counts = Counter("".join(ink.text for ink in lines))
     assert min(counts[c] for c in PRINTABLE) > 0.25 * np.median([counts[c] for c in PRINTABLE])
-    again = list(composition.composed_lines(hand, 15_000, Random(0)))
+    again = list(composition.composed_lines(writer, 15_000, Random(0)))
     assert all(a == b for a, b in zip(lines, again, strict=True))
 
 
@@ -159,16 +162,19 @@ def test_words_of_spaced_letters_stand_further_apart():
     assert ink.strokes[2][:, 0].min() - ink.strokes[1][:, 0].max() > 2.5 - 0.5
 
 
-def test_symbols_are_lent_within_a_split_and_letters_never(hand):
-    poor, other = Hand("p", "trainset", {"a": hand.characters["a"]}), Hand("t", "testset", {"b": [[]]})
-    composition.lend_symbols([poor, hand, other], Random(0))
+def test_symbols_are_lent_within_a_split_and_letters_never(writer):
+    poor, other = (
+        WriterSamples("p", "trainset", {"a": writer.characters["a"]}),
+        WriterSamples("t", "testset", {"b": [[]]}),
+    )
+    composition.lend_symbols([poor, writer, other], Random(0))
     assert set(poor.characters) == {"a", *(c for c in PRINTABLE if not c.isalnum())}
-    assert set(hand.characters) == set(PRINTABLE) and set(other.characters) == {"b"}
+    assert set(writer.characters) == set(PRINTABLE) and set(other.characters) == {"b"}
 
 
-def test_composed_lines_of_a_hand_with_digits_only(hand):
-    hand.characters = {c: hand.characters[c] for c in "0123456789"}
-    lines = list(composition.composed_lines(hand, 2000, Random(0)))
+def test_composed_lines_of_a_writer_with_digits_only(writer):
+    writer.characters = {c: writer.characters[c] for c in "0123456789"}
+    lines = list(composition.composed_lines(writer, 2000, Random(0)))
     assert set("".join(ink.text for ink in lines)) <= set("0123456789 ")
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import FORMAT, Corpus
 from strokesynth.ink import Ink
 
@@ -9,7 +9,7 @@ from strokesynth.ink import Ink
 def sample(text, n=5, writer="w1", split="trainset", source="iam", id="a", seed=0):
     rng = np.random.default_rng(seed)
     strokes = [rng.normal(0, 1, (n - 2, 2)), rng.normal(0, 1, (2, 2)) + [n, 0]]
-    return Sample(Ink.from_strokes(strokes, text=text), text, writer, split, source, id)
+    return Sample(Ink.from_strokes(strokes, text=text), Label(text, writer, split, source, id))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_rounding_does_not_add_up():
     offsets[:, 0] = 0.1003  # each alone would be rounded by 2.4e-5 the same way in float16
     offsets[:, 1] = np.random.default_rng(0).normal(0, 0.3, n)
     offsets[-1, 2] = 1
-    corpus = Corpus.from_offsets([(sample("a"), offsets)], "generation")
+    corpus = Corpus.from_offsets([(sample("a").label, offsets)], "generation")
     error = np.cumsum(corpus.offsets(0)[:, :2].astype(float), 0) - np.cumsum(offsets[:, :2].astype(float), 0)
     assert np.abs(error).max() < 1e-3
 
@@ -137,4 +137,50 @@ def test_arrays_that_do_not_fit(corpus, tmp_path, damage):
         arrays = dict(archive) | damage
     np.savez(tmp_path / "c.npz", **arrays)
     with pytest.raises(ValueError, match="c.npz is damaged"):
+        Corpus.load(tmp_path / "c.npz")
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row, column, name", [(0, 0, "a of iam"), (6, 2, "a of iam"), (7, 1, "b of unipen-text"),
+                                               (46, 0, "b of unipen-text"), (50, 1, "c of composed")])  # fmt: skip
+def test_numbers_that_are_not_finite(corpus, tmp_path, number, row, column, name):
+    """The samples have 7, 40 and 4 points."""
+    corpus.save(tmp_path / "c.npz")
+    with np.load(tmp_path / "c.npz") as archive:
+        arrays = dict(archive)
+    arrays["offsets"][row, column] = number
+    np.savez(tmp_path / "c.npz", **arrays)
+    sample = "abc".index(name[0])
+    offset = row - (0, 7, 47)[sample]
+    message = (
+        rf"c.npz is damaged: sample {sample} .*\({name}\) has numbers that are not finite: offset {offset} is"
+    )
+    with pytest.raises(ValueError, match=message):
+        Corpus.load(tmp_path / "c.npz")
+
+
+def test_offsets_that_are_not_finite():
+    offsets = np.float32([[0, 0, 0], [np.nan, 0, 1]])
+    with pytest.raises(ValueError, match=r"sample 1 .*\(b of npy\) .* offset 1"):
+        Corpus.from_offsets(
+            [(Label("x", "w", "trainset", "npy", n), o) for n, o in (("a", offsets[:1]), ("b", offsets))],
+            "generation",
+        )
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        ({"offsets": np.zeros((51, 3), "U4")}, "points of a corpus are floating-point numbers"),
+        ({"offsets": np.zeros((51, 2), np.float16)}, r"\(P, 3\), not float16 \(51, 2\)"),
+        ({"lengths": np.array([7.0, 40.0, 4.0])}, "lengths of a corpus are whole numbers"),
+        ({"lengths": np.array([[7, 40, 4]])}, r"\(N,\), not int64 \(1, 3\)"),
+    ],
+)
+def test_arrays_of_another_kind(corpus, tmp_path, damage, message):
+    corpus.save(tmp_path / "c.npz")
+    with np.load(tmp_path / "c.npz") as archive:
+        arrays = dict(archive) | damage
+    np.savez(tmp_path / "c.npz", **arrays)
+    with pytest.raises(ValueError, match=f"c.npz is damaged: .*{message}"):
         Corpus.load(tmp_path / "c.npz")

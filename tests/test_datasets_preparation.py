@@ -7,55 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from makers import recorded_letter as letter
+from makers import recorded_line as line
 
-from strokesynth.datasets import Sample, read_iam
+from strokesynth.datasets import read_iam
 from strokesynth.datasets.corpus import Corpus
-from strokesynth.datasets.preparation import (
-    LIMITS,
-    _implausible,
-    _normalize,
-    _several_rows,
-    describe,
-    prepare_corpus,
-)
+from strokesynth.datasets.preparation import describe, prepare_corpus
 from strokesynth.ink import Ink
 from strokesynth.ink.normalize import normalize
 
 ROOT = Path(__file__).parent.parent
-
-
-def letter(kind, width=0.7):
-    """Strokes of a simple letter on the baseline y = 0, y down, x-height 1."""
-    t = np.linspace(0, 1, 15)[:, None]
-    heights = {"l": 1.8, "x": 1.0, "n": 1.0, "h": 1.8, "o": 1.0}
-    top = -heights[kind]
-    up, down = (
-        np.hstack([0 * t, -1 + t]) * [1, 1],
-        np.hstack([width * np.sin(3 * t), -np.cos(3 * t) * 0.5 - 0.5]),
-    )
-    if kind == "l":
-        return [np.hstack([0 * t, top * (1 - t)])]
-    if kind == "x":
-        return [np.hstack([width * t, t - 1]), np.hstack([width * t, -t])]
-    if kind == "o":
-        return [np.hstack([width / 2 * (1 + np.cos(6.3 * t)), -0.5 + 0.5 * np.sin(6.3 * t)])]
-    stem = np.hstack([0 * t, top * (1 - t)])
-    arch = np.hstack([width * t, -np.sin(3.1416 * (0.15 + 0.85 * t)) * 1.0])
-    return [stem, arch] if kind == "h" else [up, arch if down is None else arch]
-
-
-def line(text, scale=100.0, shift=(900.0, 400.0), wobble=0.02, seed=0, blank=1.0):
-    """A line of text in the letters l x n h o, as a device with ``scale`` units an x-height records it."""
-    rng = np.random.default_rng(seed)
-    strokes, pen = [], 0.0
-    for character in text:
-        if character == " ":
-            pen += blank
-            continue
-        for stroke in letter(character):
-            strokes.append((stroke + [pen, 0] + rng.normal(0, wobble, stroke.shape)) * scale + shift)
-        pen += 0.95
-    return Ink.from_strokes([np.round(s) for s in strokes], text=text)
 
 
 def write_iam(folder, forms):
@@ -223,49 +184,6 @@ def test_a_test_set_is_kept_whole(iam, tmp_path):
         splits[task] = {name: int((corpus.splits == name).sum()) for name in ("trainset", "testset_v")}
     assert splits["recognition"]["testset_v"] == 5 and splits["generation"]["testset_v"] == 4
     assert splits["recognition"]["trainset"] == splits["generation"]["trainset"]
-
-
-def sample(ink, text, source="iam", id="f-01"):
-    return Sample(ink, text, "w", "trainset", source, id)
-
-
-def test_a_line_takes_the_x_height_of_its_group():
-    # Alone, capitals without their small letters look like small letters without their tall ones.
-    good = [sample(line(t, seed=i), t) for i, t in enumerate(TEXTS)]
-    short = sample(line("lll"), "xxx")
-    (*_, (_, offsets)) = _normalize([*good, short], "generation")
-    assert not isinstance(offsets, str)
-    height = np.ptp(np.cumsum(offsets[:, 1]))
-    assert height == pytest.approx(1.8, rel=0.15)
-
-
-def test_several_rows():
-    one = line("xnoh lox noh", 1.0, (0, 0))
-    two = Ink.from_strokes(
-        [*one.strokes, *(s + np.float32([0, 3]) for s in line("xnoh lox", 1.0, (0, 0)).strokes)]
-    )
-    assert not _several_rows(one) and _several_rows(two)
-    # Crossing a t or dotting an i goes back as well, but not down.
-    dotted = Ink.from_strokes([*one.strokes, one.strokes[0] + np.float32([0, -1.5])])
-    assert not _several_rows(dotted)
-    assert not _several_rows(Ink.from_strokes(one.strokes[:1]))
-
-
-@pytest.mark.parametrize(
-    "text, sx, sy, reason",
-    [
-        ("xnoh lox noh", 1, 1, None),
-        ("xnoh lox noh", 1, 4, "too high for one line"),
-        ("xnoh lox noh", 0.2, 1, "too narrow for its text"),
-        ("xnoh lox noh", 4, 1, "too wide for its text"),
-        ("xnoh lox noh" * 10, 1, 1, "few points for its text"),
-        ("xn", 1, 1, "many points for its text"),
-    ],
-)
-def test_implausible(text, sx, sy, reason):
-    ink = line("xnoh lox noh", 50.0, (0, 0)).scale(sx / 50, sy / 50)
-    thinned = Ink.from_strokes([s[::2] for s in ink.strokes])  # 8 points a stroke
-    assert _implausible(text, thinned, LIMITS["generation"]) == reason
 
 
 def test_bad_input(iam, tmp_path):

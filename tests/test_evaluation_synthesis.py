@@ -13,7 +13,7 @@ from makers import TINY, save_recognition, save_synthesis
 from strokesynth import Ink
 from strokesynth.alphabet import Alphabet
 from strokesynth.cli.evaluate import SECTIONS
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.evaluation import charts, metrics
 from strokesynth.evaluation import texts as test_texts
@@ -66,7 +66,8 @@ def _samples():
         ink = Ink.from_strokes([np.column_stack([x, -0.5 + 0.5 * np.sin(3 * x + k)])])
         split = "testset" if k % 5 else "testset_v"
         yield Sample(
-            ink, text, f"w{k}", split if k < 9 else "trainset", "iam" if k < 5 else "unipen-text", f"i{k}"
+            ink,
+            Label(text, f"w{k}", split if k < 9 else "trainset", "iam" if k < 5 else "unipen-text", f"i{k}"),
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from strokesynth import Ink
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.evaluation import variety
 from strokesynth.evaluation.variety import (
@@ -191,7 +191,7 @@ def test_lines_of_people():
     ink = Ink.from_strokes([[[0, 0], [1, 1]]])
     texts = ["the cat and I", "no such words", "you and they", "the one", "this and that"]
     samples = [
-        Sample(ink, text, f"w{k % 2}", "trainset", source, f"{source}{k}")
+        Sample(ink, Label(text, f"w{k % 2}", "trainset", source, f"{source}{k}"))
         for source in ("unipen-text", "iam")
         for k, text in enumerate(texts)
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from makers import save_recognition
 
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.recognition.recognizer import load_recognizer
@@ -25,7 +25,7 @@ def corpus(tmp_path):
     def sample(k, split):
         ink = Ink.from_strokes([np.cumsum(rng.normal(0.1, 0.2, (20 + 5 * k, 2)), axis=0)])
         return Sample(
-            ink, "abc def"[: 2 + k % 5], f"w{k}", split, "iam" if k % 2 else "composed", f"line-{k}"
+            ink, Label("abc def"[: 2 + k % 5], f"w{k}", split, "iam" if k % 2 else "composed", f"line-{k}")
         )
 
     samples = [sample(k, "testset_v" if k in (3, 4) else "trainset") for k in range(9)]

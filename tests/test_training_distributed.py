@@ -17,7 +17,7 @@ import torch.multiprocessing as multiprocessing
 from makers import Clock, Regression, zigzag_corpus
 
 import strokesynth.training.loop
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs
@@ -51,7 +51,7 @@ def corpus() -> Corpus:
         length = int(rng.integers(4, 12))
         stroke = np.cumsum(rng.normal(size=(length, 2)), axis=0).astype(np.float32)
         split = "testset_v" if number < 4 else "trainset"
-        samples.append(Sample(Ink.from_strokes([stroke]), "ab", "w", split, "iam", str(number)))
+        samples.append(Sample(Ink.from_strokes([stroke]), Label("ab", "w", split, "iam", str(number))))
     return Corpus.from_samples(samples, "generation")
 
 
@@ -188,7 +188,9 @@ def test_reading_is_on_the_networks_device_as_well() -> None:
     rng = np.random.default_rng(1)
     inks = [Ink.from_strokes([np.cumsum(rng.normal(size=(40, 2)), axis=0)]) for _ in range(4)]
     splits = ["testset_v", "trainset", "trainset", "trainset"]
-    samples = [Sample(ink, "ab", "w", split, "iam", "") for ink, split in zip(inks, splits, strict=True)]
+    samples = [
+        Sample(ink, Label("ab", "w", split, "iam", "")) for ink, split in zip(inks, splits, strict=True)
+    ]
     task = RecognitionTask(
         Corpus.from_samples(samples, "recognition"),
         batch_size=2,

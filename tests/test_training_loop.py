@@ -13,7 +13,7 @@ from filelock import FileLock
 from makers import Clock, Regression, zigzag_corpus
 from torch import Tensor, nn
 
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.nn.weights import load_weights
@@ -59,6 +59,30 @@ def test_the_log_and_the_weights_say_what_was_counted(tmp_path: Path) -> None:
         "regression: 5 updates, 40 apples, 0 minutes"
         in (tmp_path / "run" / "weights.safetensors").read_text()
     )
+
+
+class Sparse(Regression):
+    """One that has batches in every `period`-th epoch only; in none for 0."""
+
+    def __init__(self, period: int) -> None:
+        super().__init__()
+        self.period = period
+
+    def batches(self, epoch: int) -> list[Any]:
+        return super().batches(epoch) if self.period and (epoch + 1) % self.period == 0 else []
+
+
+def test_a_task_without_a_batch_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="regression has no batch in 1000 epochs in a row.*--repeat"):
+        train(Sparse(0), tmp_path / "run", options(5))
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize("period", [3, 1000])
+def test_empty_epochs_are_passed_over(tmp_path: Path, period: int) -> None:
+    task = Sparse(period)
+    train(task, tmp_path / "run", options(9))
+    assert [epoch for epoch, _ in task.seen] == [period - 1] * 4 + [2 * period - 1] * 4 + [3 * period - 1]
 
 
 @pytest.mark.parametrize("stop_at", [1, 4, 7])
@@ -159,12 +183,12 @@ def test_the_loss_does_not_depend_on_padding(products: torch.dtype) -> None:
         "conditional_handwriting", corpus, batch_size=8, seed=1, config={"hidden_size": 16, "components": 3}
     )
     parts = [
-        Sample(Ink.from_offsets(corpus.offsets(i)), corpus.texts[i], "w", "trainset", "iam", "")
+        Sample(Ink.from_offsets(corpus.offsets(i)), Label(corpus.texts[i], "w", "trainset", "iam", ""))
         for i in (5, 6)
     ]
     double = Ink.from_offsets(np.tile(corpus.offsets(0), (2, 1)))
     longer = Corpus.from_samples(
-        [Sample(double, "abababab", "w", "testset_v", "iam", "long"), *parts], "generation"
+        [Sample(double, Label("abababab", "w", "testset_v", "iam", "long")), *parts], "generation"
     )
     with torch.no_grad():
         alone = task.loss(task.network, np.array([5]))[0] + task.loss(task.network, np.array([6]))[0]

@@ -8,7 +8,7 @@ import torch
 from makers import Clock
 
 from strokesynth.alphabet import Alphabet
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.nn.weights import load_weights
@@ -46,7 +46,7 @@ def corpus():
         text = " ".join(text.split())
         split = "testset_v" if i % 8 == 0 else ("testset_f" if i % 8 == 1 else "trainset")
         source = "unipen-words" if i % 3 == 0 else "iam"
-        samples.append(Sample(ink(text, rng), text, f"w{i % 5}", split, source, str(i)))
+        samples.append(Sample(ink(text, rng), Label(text, f"w{i % 5}", split, source, str(i))))
     return Corpus.from_samples(samples, "recognition")
 
 

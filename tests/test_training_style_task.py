@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.datasets.persons import person
 from strokesynth.ink import Ink
@@ -31,7 +31,9 @@ def corpus():
         for i in range(count):
             strokes = [rng.normal([k, 0], 0.4, (5, 2)).astype(np.float32) for k in range(4)]
             samples.append(
-                Sample(Ink.from_strokes(strokes), "abcd", writer, split, source, f"{writer}-{source}-{i}")
+                Sample(
+                    Ink.from_strokes(strokes), Label("abcd", writer, split, source, f"{writer}-{source}-{i}")
+                )
             )
     return Corpus.from_samples(samples, "generation")
 

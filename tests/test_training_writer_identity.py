@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.datasets.persons import held_out_people, is_known, person, sitting
 from strokesynth.ink import Ink
@@ -53,7 +53,7 @@ def test_held_out_under_all_names():
     ]
     texts = ["twelve chars"] * 6 + ["eleven char"]
     samples = [
-        Sample(ink, text, w, split, source, f"a01-{i}")
+        Sample(ink, Label(text, w, split, source, f"a01-{i}"))
         for i, (text, (w, split, source)) in enumerate(zip(texts, rows))
     ]
     corpus = Corpus.from_samples(samples, "generation")

@@ -6,7 +6,7 @@ import torch
 from makers import save_recognition
 
 from strokesynth.cli import train_main
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.datasets.persons import person
 from strokesynth.ink import Ink
@@ -40,12 +40,16 @@ def make_corpus(writers=24, lines=6):
             name = f"cee:w{w}" if other else f"ced:w{w}"
             split = "testset_v" if w < 6 and not other else "trainset"
             source = ("unipen-text", "unipen-words")[i % 2]
-            samples.append(Sample(line(*hand, rng), "ooo ooo ooo ooo", name, split, source, f"{w}/{i}"))
+            samples.append(
+                Sample(line(*hand, rng), Label("ooo ooo ooo ooo", name, split, source, f"{w}/{i}"))
+            )
     samples.append(
-        Sample(line(0, 1, rng), "ooo ooo ooo ooo", "form:a01-000u", "trainset", "iam", "a01-000u-01")
+        Sample(line(0, 1, rng), Label("ooo ooo ooo ooo", "form:a01-000u", "trainset", "iam", "a01-000u-01"))
     )
-    samples += [Sample(line(0, 1, rng), "ooo ooo ooo ooo", "ced:few", "trainset", "unipen-text", "few")] * 2
-    samples += [Sample(line(0, 1, rng), "ooo ooo ooo ooo", "ced:w9", "trainset", "composed", "c")] * 5
+    samples += [
+        Sample(line(0, 1, rng), Label("ooo ooo ooo ooo", "ced:few", "trainset", "unipen-text", "few"))
+    ] * 2
+    samples += [Sample(line(0, 1, rng), Label("ooo ooo ooo ooo", "ced:w9", "trainset", "composed", "c"))] * 5
     return Corpus.from_samples(samples, "generation")
 
 
@@ -81,9 +85,13 @@ def test_epochs_are_pure_and_nobody_crowds_out_the_others(corpus, task):
     many = np.array(["ced:w9"] * 200 + ["ced:w10"] * 10)
     rng = np.random.default_rng(1)
     pool = [
-        Sample(line(0, 1, rng), "o" * 12, str(w), "trainset", "iam", f"a-{i}") for i, w in enumerate(many)
+        Sample(line(0, 1, rng), Label("o" * 12, str(w), "trainset", "iam", f"a-{i}"))
+        for i, w in enumerate(many)
     ]
-    pool += [Sample(line(0, 1, rng), "o" * 12, f"ced:w{i % 2}", "testset", "iam", f"b-{i}") for i in range(8)]
+    pool += [
+        Sample(line(0, 1, rng), Label("o" * 12, f"ced:w{i % 2}", "testset", "iam", f"b-{i}"))
+        for i in range(8)
+    ]
     uneven = WriterTask(Corpus.from_samples(pool, "generation"), batch_size=8, seed=0, config=CONFIG)
     drawn = [np.concatenate(uneven.batches(epoch)) for epoch in range(10)]
     mean = np.mean([(uneven.people[d] == "ced:w9").sum() for d in drawn])

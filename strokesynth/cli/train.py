@@ -20,7 +20,6 @@ TASKS = (
     "language_model",
 )
 _CORPUS = "data/corpus.npz"  # where a corpus goes unless it is said
-_RUNNING_TEXT = ("iam", "npy", "unipen-text")  # sources of a corpus whose words stand in sentences
 _LINE = 30  # characters of a line of prose for the language model: about those of a written line
 
 
@@ -182,6 +181,7 @@ def _train_language_model(args: argparse.Namespace) -> None:
     from strokesynth._files import check_writable
     from strokesynth.alphabet import PRINTABLE_ASCII, fold
     from strokesynth.datasets.corpus import HELD_OUT, Corpus
+    from strokesynth.datasets.sample import RUNNING_TEXT
     from strokesynth.recognition.language_model import LanguageModel
 
     if args.out.suffix != ".npz":
@@ -194,7 +194,7 @@ def _train_language_model(args: argparse.Namespace) -> None:
         texts = (
             str(corpus.texts[i])
             for i in chosen
-            if corpus.sources[i] in _RUNNING_TEXT and (args.train_on or corpus.splits[i] not in HELD_OUT)
+            if corpus.sources[i] in RUNNING_TEXT and (args.train_on or corpus.splits[i] not in HELD_OUT)
         )
         lines += dict.fromkeys(texts)  # what many people were asked to write counts once
     for file in args.text:

@@ -33,7 +33,8 @@ def iter_files(path: Path, suffix: str = "") -> Iterator[tuple[str, bytes]]:
                     content = archive.extractfile(member) if member.isfile() else None
                     if content and member.name.endswith(suffix):
                         yield member.name, content.read()
-            while stream.read(1 << 20):  # up to the checksum
+            # The checksum comes last.
+            while stream.read(1 << 20):
                 pass
     except (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(

@@ -1,7 +1,7 @@
 """Lines of text put together from what one writer wrote in pieces: isolated characters and single words.
 
 Corpora of running text hardly hold Q, X, Z, @ or brackets. Here each writer whose characters are known
-writes dates, addresses, code and the like (:mod:`strokesynth.datasets.phrases`) in his own characters, and writers of
+writes dates, addresses, code and the like (:mod:`strokesynth.datasets.phrases`) in their own characters, and writers of
 single words get lines of several words, with blanks.
 """
 
@@ -14,12 +14,12 @@ from random import Random
 
 import numpy as np
 
-from strokesynth.datasets.isolated import Hand
+from strokesynth.datasets.isolated import WriterSamples
 from strokesynth.datasets.phrases import phrase, phrase_with, plain, soup
 from strokesynth.ink import Ink
 
-LONGEST = 45  # characters of a composed line
-SHORTEST = 10
+# Characters of a composed line.
+SHORTEST, LONGEST = 10, 45
 
 Strokes = Sequence[np.ndarray]
 
@@ -33,38 +33,43 @@ _MARKS = {
     "_": (0.55, 0.77), "(": (0.7, 0.5), "[": (0.7, 0.5), "{": (0.7, 0.5), ")": (0.5, 0.7), "]": (0.5, 0.7),
     "}": (0.5, 0.7),
 }  # fmt: skip
-_OF_LINE, _OF_GAP = 0.33, 0.3  # how far the logarithms of such gaps spread: of a whole line, and of each gap
-_LETTER_GAP, _LETTER_JITTER = (0.08, 0.45), 0.13  # of letters: a line has its own mean
-_LEAST = 0.06
-_BLANK, _BLANK_JITTER = (1.1, 2.2), 0.25  # a line has its own usual blank, as wide as in running text
-_PHRASES, _CANDIDATES = 2500, 10  # texts of one hand to choose from, altogether and for a line
-_RARE = 12  # characters that a line is there for
-_SOUP = 0.12  # share of lines in which these stand in any order
+# Standard deviations of the logarithms of such gaps: from line to line, and from gap to gap.
+_OF_LINE, _OF_GAP = 0.33, 0.3
+# Between letters, each line has a mean gap in this range, around which its gaps vary. None is below the least.
+_LETTER_GAP, _LETTER_JITTER, _LEAST = (0.08, 0.45), 0.13, 0.06
+# Each line has a usual blank in this range, as wide as in running text.
+_BLANK, _BLANK_JITTER = (1.1, 2.2), 0.25
+# Texts to choose from, for a writer altogether and for one line.
+_PHRASES, _CANDIDATES = 2500, 10
+# How many of the rarest characters each line is chosen for.
+_RARE = 12
+# The share of lines in which these stand in any order.
+_SOUP = 0.12
 
 
-def compose(hand: Hand, text: str, rng: Random) -> Ink:
-    """Ink of ``text`` in the characters and words of ``hand``: x-height 1, baseline y = 0, left edge x = 0.
+def compose(samples: WriterSamples, text: str, rng: Random) -> Ink:
+    """Ink of ``text`` in the characters and words of one writer: x-height 1, baseline y = 0, left edge x = 0.
 
-    Words of the hand are taken whole where the text has them, everything else character by character, each
+    Words of the writer are taken whole where the text has them, everything else character by character, each
     time another of the writer's samples, a little varied in size and turn.
 
     Raises:
-        ValueError: ``hand`` lacks a character of ``text``, or there is nothing to write.
+        ValueError: the writer lacks a character of ``text``, or there is nothing to write.
     """
     words: dict[str, list[list[np.ndarray]]] = {}
-    for word, strokes in hand.words:
+    for word, strokes in samples.words:
         words.setdefault(word, []).append(strokes)
-    line: list[np.ndarray] = []  # points of each piece
-    lengths: list[int] = []  # of all strokes
+    line: list[np.ndarray] = []  # the points of each character or word
+    lengths: list[int] = []  # the points of each stroke
     gap, blank = rng.uniform(*_LETTER_GAP), rng.uniform(*_BLANK)
     factor = math.exp(rng.gauss(0, _OF_LINE))
     pen = drift = 0.0
     for token in text.split(" "):
         last = ""
         for piece in _pieces(token, words):
-            choices = words.get(piece) if len(piece) > 1 else hand.characters.get(piece)
+            choices = words.get(piece) if len(piece) > 1 else samples.characters.get(piece)
             if not choices:
-                raise ValueError(f"writer {hand.writer} has no {piece!r}, which {text!r} needs")
+                raise ValueError(f"writer {samples.writer} has no {piece!r}, which {text!r} needs")
             strokes = rng.choice(choices)
             points = _vary(np.concatenate(strokes), rng)
             # The baseline wanders slowly, and every character stands a little off it.
@@ -81,32 +86,32 @@ def compose(hand: Hand, text: str, rng: Random) -> Ink:
     return Ink.from_strokes(np.split(np.concatenate(line), np.cumsum(lengths)[:-1]), text=text)
 
 
-def lend_symbols(hands: Sequence[Hand], rng: Random) -> None:
-    """Give every hand the punctuation and symbols that its writer did not write, from others of its split.
+def lend_symbols(writers: Sequence[WriterSamples], rng: Random) -> None:
+    """Give every writer the punctuation and symbols that they did not write, from others of their split.
 
     Few writers wrote all of them, and a brace hardly shows whose it is; letters and digits are never lent.
     """
     lenders: dict[tuple[str, str], list[list[list[np.ndarray]]]] = {}
-    for hand in hands:
-        for character, samples in hand.characters.items():
+    for writer in writers:
+        for character, samples in writer.characters.items():
             if not character.isalnum():
-                lenders.setdefault((hand.split, character), []).append(samples)
-    for hand in hands:
+                lenders.setdefault((writer.split, character), []).append(samples)
+    for writer in writers:
         for (split, character), choices in lenders.items():
-            if split == hand.split and character not in hand.characters:
-                hand.characters[character] = rng.choice(choices)
+            if split == writer.split and character not in writer.characters:
+                writer.characters[character] = rng.choice(choices)
 
 
-def composed_lines(hand: Hand, points: int, rng: Random) -> Iterator[Ink]:
-    """Lines of 10 to 45 characters by ``hand`` until about ``points`` points are used.
+def composed_lines(samples: WriterSamples, points: int, rng: Random) -> Iterator[Ink]:
+    """Lines of 10 to 45 characters by one writer until about ``points`` points are used.
 
-    Texts are made of phrases with the characters that this hand has written least so far, and of several
-    such texts the one with the rarest characters is taken, so that all of them come to occur often.
+    Texts are made of phrases with the characters that have been written least so far, and of several such
+    texts the one with the rarest characters is taken, so that all of them come to occur often.
     """
-    known = frozenset(c for c, samples in hand.characters.items() if samples)
-    phrases = [_own_words(phrase(rng), hand, rng) for _ in range(_PHRASES)]
+    known = frozenset(c for c, drawn in samples.characters.items() if drawn)
+    phrases = [_own_words(phrase(rng), samples, rng) for _ in range(_PHRASES)]
     phrases += [phrase_with(rng, c) for c in sorted(known) if not c.isalnum() for _ in range(25)]
-    phrases = [t for t in phrases if len(t) <= LONGEST and _writable(t, hand, known)]
+    phrases = [t for t in phrases if len(t) <= LONGEST and _writable(t, samples, known)]
     having = {c: [t for t in phrases if c in t] for c in sorted(known)}
     seen = Counter(dict.fromkeys(having, 0))
     while points > 0:
@@ -117,7 +122,7 @@ def composed_lines(hand: Hand, points: int, rng: Random) -> Iterator[Ink]:
             texts = [_text(having, known, rare, rng) for _ in range(_CANDIDATES)]
             text = max(texts, key=lambda t: sum(1 / (3 + seen[c]) for c in t if c != " ") / len(t))
         seen.update(c for c in text if c in known)
-        ink = compose(hand, text, rng)
+        ink = compose(samples, text, rng)
         points -= ink.n_points
         yield ink
 
@@ -138,7 +143,7 @@ def joined_words(words: Sequence[tuple[str, Strokes]], rng: Random) -> Iterator[
             line.append((text, strokes))
         start += len(line)
         pen, drift, strokes_of_line = 0.0, 0.0, []
-        # Who prints his letters far apart leaves more between his words.
+        # Writers who print letters far apart leave more between their words.
         blank = rng.uniform(*_BLANK) + max(0.3, float(np.mean([_widest_gap(strokes) for _, strokes in line])))
         for _, strokes in line:
             drift = 0.7 * drift + rng.gauss(0, 0.04)
@@ -150,7 +155,7 @@ def joined_words(words: Sequence[tuple[str, Strokes]], rng: Random) -> Iterator[
 
 
 def _pieces(token: str, words: Container[str]) -> list[str]:
-    """``token`` as a known word with the characters around it, else all its single characters."""
+    """Divide ``token`` into a known word with the characters around it, else into all its single characters."""
     low = len(token) - len(token.lstrip("\"'([{<*_"))
     high = len(token.rstrip("\"')]}>*_.,;:!?"))
     if high - low > 1 and token[low:high] in words:
@@ -204,20 +209,20 @@ def _text(having: dict[str, list[str]], known: frozenset[str], rare: Sequence[st
     return text
 
 
-def _own_words(text: str, hand: Hand, rng: Random) -> str:
-    """``text`` with most of its words replaced by words that the hand has whole."""
-    if not hand.words:
+def _own_words(text: str, samples: WriterSamples, rng: Random) -> str:
+    """``text`` with most of its words replaced by words that the writer has whole."""
+    if not samples.words:
         return text
     return " ".join(
-        rng.choice(hand.words)[0] if len(t) > 2 and t.isalpha() and rng.random() < 0.7 else t
+        rng.choice(samples.words)[0] if len(t) > 2 and t.isalpha() and rng.random() < 0.7 else t
         for t in text.split(" ")
     )
 
 
-def _writable(text: str, hand: Hand, known: frozenset[str]) -> bool:
+def _writable(text: str, samples: WriterSamples, known: frozenset[str]) -> bool:
     if known.issuperset(text.replace(" ", "")):
         return True
-    words = {word for word, _ in hand.words}
+    words = {word for word, _ in samples.words}
     return all(
         len(piece) > 1 or piece in known for token in text.split(" ") for piece in _pieces(token, words)
     )

@@ -1,4 +1,4 @@
-"""The prepared training set: one ``.npz`` without pickles, its splits, and batches of similar length.
+"""The prepared training set: one ``.npz`` without pickles, and which of its samples belong to which split and source.
 
 A file holds, for N samples of P points together,
 
@@ -7,11 +7,11 @@ format    int              version of this layout
 task      uint8 ASCII      ``generation`` or ``recognition``: what the samples were chosen for
 offsets   float16 (P, 3)   dx, dy, end-of-stroke of all samples, one after another
 lengths   int32 (N,)       points of each sample
-text      uint8 ASCII      N transcripts, joined by newline; likewise
-writer    uint8 ASCII      who wrote it
-source    uint8 ASCII      iam, npy, unipen-text, unipen-words, unipen-chars, composed
-split     uint8 ASCII      the database's own name for its part (trainset, testset_v, ...)
-id        uint8 ASCII      the sample's name within its source
+text      uint8 ASCII      the N texts of the labels (:class:`Label`), joined by newline; likewise
+writer    uint8 ASCII      the writers,
+source    uint8 ASCII      the sources,
+split     uint8 ASCII      the splits
+id        uint8 ASCII      and the ids
 ========= ================ =====================================================================
 
 The ink is normalised (:mod:`strokesynth.ink.normalize`): x-height 1, baseline y = 0, left edge x = 0.
@@ -30,12 +30,12 @@ from typing import Any
 import numpy as np
 
 from strokesynth._files import atomic_write
-from strokesynth.datasets.sample import Sample
+from strokesynth.datasets.sample import TEST, TEST_V, Label, Sample
 
 FORMAT = 1
 TASKS = ("generation", "recognition")
-HELD_OUT = ("testset_v", "testset")
-"""Splits that nothing is trained on unless they are named: IAM-OnDB's, and that of UNIPEN's writers kept aside."""
+HELD_OUT = (TEST_V, TEST)
+"""Splits that nothing is trained on unless they are named: one of IAM-OnDB, and UNIPEN's writers kept aside."""
 
 # Positions are kept on a grid of 1/1024 x-height: a step of up to two x-heights is then exact in
 # float16, so that rounding cannot add up along a line as it would if each offset were rounded alone.
@@ -66,8 +66,14 @@ class Corpus:
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise ValueError(f"a corpus is for one of {', '.join(TASKS)}, not for {self.task!r}")
-        if self.points.ndim != 2 or self.points.shape[1] != 3:
-            raise ValueError(f"the points of a corpus are (P, 3), not {self.points.shape}")
+        if self.points.ndim != 2 or self.points.shape[1] != 3 or self.points.dtype.kind != "f":
+            raise ValueError(
+                f"the points of a corpus are floating-point numbers (P, 3), not {self.points.dtype} {self.points.shape}"
+            )
+        if self.lengths.ndim != 1 or self.lengths.dtype.kind not in "iu":
+            raise ValueError(
+                f"the lengths of a corpus are whole numbers (N,), not {self.lengths.dtype} {self.lengths.shape}"
+            )
         if (self.lengths < 1).any() or self.lengths.sum(dtype=np.int64) != len(self.points):
             raise ValueError(
                 f"the lengths of a corpus are at least 1 and add up to its {len(self.points)} points; "
@@ -79,27 +85,40 @@ class Corpus:
                     f"a corpus of {len(self.lengths)} samples has {len(getattr(self, name + 's'))} {name}s"
                 )
         object.__setattr__(self, "_starts", np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)]))
+        self._check_finite()
+
+    def _check_finite(self) -> None:
+        finite = np.isfinite(self.points).all(axis=1)
+        if finite.all():
+            return
+        row = int(np.argmin(finite))
+        starts: np.ndarray = self._starts  # type: ignore[attr-defined]
+        i = int(np.searchsorted(starts, row, side="right")) - 1
+        raise ValueError(
+            f"sample {i} of the corpus ({self.ids[i]!s} of {self.sources[i]!s}) has numbers that are not finite: "
+            f"offset {row - starts[i]} is {self.points[row].tolist()}"
+        )
 
     @classmethod
     def from_samples(cls, samples: Iterable[Sample], task: str) -> Corpus:
         """The corpus of ``samples`` with normalised ink (see :meth:`from_offsets`)."""
-        return cls.from_offsets(((s, s.ink.to_offsets()) for s in samples), task)
+        return cls.from_offsets(((s.label, s.ink.to_offsets()) for s in samples), task)
 
     @classmethod
-    def from_offsets(cls, pairs: Iterable[tuple[Sample, np.ndarray]], task: str) -> Corpus:
-        """The corpus of (sample, its offsets (n, 3)); the ink of the samples themselves is not looked at.
+    def from_offsets(cls, pairs: Iterable[tuple[Label, np.ndarray]], task: str) -> Corpus:
+        """The corpus of labels and their normalised offsets (n, 3).
 
         Raises:
-            ValueError: a text, writer or id that is not one line of printable ASCII.
+            ValueError: a part of a label is not one line of printable ASCII, or an offset is not finite.
         """
         points: list[np.ndarray] = [np.zeros((0, 3), np.float16)]
         fields: dict[str, list[str]] = {name: [] for name in _TEXTS}
-        for sample, offsets in pairs:
+        for label, offsets in pairs:
             points.append(_quantize(offsets))
             for name, column in fields.items():
-                value = getattr(sample, name)
+                value = getattr(label, name)
                 if not (value.isascii() and value.isprintable()):
-                    raise ValueError(f"{name} {value!r} of sample {sample.id!r} is not printable ASCII")
+                    raise ValueError(f"{name} {value!r} of sample {label.id!r} is not printable ASCII")
                 column.append(value)
         lengths = np.array([len(p) for p in points[1:]], np.int32)
         columns = [np.array(fields[name], str) for name in _TEXTS]
@@ -111,7 +130,7 @@ class Corpus:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: it is not a corpus, is cut short, or has another version.
+            ValueError: it is not a corpus, is cut short, has another version, or numbers that are not finite.
         """
         path = Path(path)
         make = "make one with data_preprocessing.py"
@@ -200,7 +219,7 @@ def take(corpus: Corpus, indices: np.ndarray) -> Corpus:
 
 
 def spread(indices: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of the indices, evenly spread."""
+    """Choose at most `count` of the indices, evenly spread."""
     return indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(int)]
 
 

@@ -13,11 +13,22 @@ from pathlib import Path
 from xml.sax.saxutils import unescape
 
 from strokesynth.datasets._archive import iter_files
-from strokesynth.datasets.sample import ReadReport, Sample
+from strokesynth.datasets.sample import (
+    IAM,
+    TEST_F,
+    TEST_T,
+    TEST_V,
+    TRAIN,
+    UNKNOWN_WRITER,
+    UNLISTED,
+    Label,
+    ReadReport,
+    Sample,
+)
 from strokesynth.ink import Ink
 from strokesynth.ink.iam_xml import parse_strokes
 
-SPLITS = ("trainset", "testset_v", "testset_t", "testset_f")
+SPLITS = (TRAIN, TEST_V, TEST_T, TEST_F)
 
 _LINE_FILE = re.compile(r"(?:.*/)?(?P<form>[^/]+)-(?P<line>\d+)\.xml")
 
@@ -64,7 +75,8 @@ def read_iam(path: str | Path, *, report: ReadReport | None = None) -> Iterator[
             report.skip(id, str(error))
             continue
         report.read += 1
-        yield Sample(ink, text, writers.get(form, f"form:{form}"), splits.get(form, "other"), "iam", id)
+        writer = writers.get(form, UNKNOWN_WRITER + form)
+        yield Sample(ink, Label(text, writer, splits.get(form, UNLISTED), IAM, id))
 
 
 def _find(root: Path, name: str) -> Path:
@@ -76,7 +88,7 @@ def _find(root: Path, name: str) -> Path:
 
 
 def _read_transcripts(path: Path) -> dict[str, list[str]]:
-    """Form id → the lines after `CSR:`, which follow the ink line by line (those after `OCR:` the prompt)."""
+    """Map each form to its lines after `CSR:`, which follow the ink line by line; those after `OCR:` are the prompt."""
     transcripts = {}
     for name, content in iter_files(path, ".txt"):
         # Like the XML, the transcripts are Latin-1; no byte above 126 occurs.
@@ -91,19 +103,19 @@ def _read_transcripts(path: Path) -> dict[str, list[str]]:
 
 
 def _read_splits(root: Path, report: ReadReport) -> dict[str, str]:
-    """Form id → name of the list it stands in."""
+    """Map each form to the name of the list that has it."""
     splits = {}
     for split in SPLITS:
         file = root / f"{split}.txt"
         if file.exists():
             splits.update(dict.fromkeys(file.read_text().split(), split))
         else:
-            report.note(f"{file.name} is missing in {root}: its forms count as split 'other'")
+            report.note(f"{file.name} is missing in {root}: its forms count as split {UNLISTED!r}")
     return splits
 
 
 def _read_writers(root: Path, report: ReadReport) -> dict[str, str]:
-    """Form id → writer id."""
+    """Map each form to its writer."""
     file = root / "writers.csv"
     if not file.exists():
         report.note(f"writers.csv is missing in {root}: each form counts as a writer of its own")
@@ -116,7 +128,7 @@ def _read_writers(root: Path, report: ReadReport) -> dict[str, str]:
 
 
 def _unpaired(archive: Path, transcripts: dict[str, list[str]]) -> dict[str, str]:
-    """Form id → why its lines cannot be paired with its transcript, file -0n with the nth line."""
+    """Map each form whose lines cannot be paired with its transcript, file -0n with the nth line, to the reason."""
     lines = defaultdict(list)
     for name, _ in iter_files(archive, ".xml"):
         if match := _LINE_FILE.fullmatch(name):
@@ -135,7 +147,8 @@ def _unpaired(archive: Path, transcripts: dict[str, list[str]]) -> dict[str, str
     return reasons
 
 
-_BEFORE_CLOSING = re.compile(r"\s+(?=[.,;:!?)\]])(?!,,)")  # ,,x" is a German quotation
+# Two commas are left alone: ,,x" is a German quotation.
+_BEFORE_CLOSING = re.compile(r"\s+(?=[.,;:!?)\]])(?!,,)")
 _AFTER_OPENING = re.compile(r"(?<=[(\[])\s+(?=\S)")
 _THOUSANDS = re.compile(r"(?<=\d) , (?=\d{3}\b)")
 _PAIR = re.compile(r'""(?=\s?\w)')
@@ -161,7 +174,8 @@ def close_punctuation(text: str) -> str:
     text = _BEFORE_CLOSING.sub("", text)
     text = _AFTER_OPENING.sub("", text)
     text = _CONTRACTION.sub("'", text)
-    text = _PAIR.sub('" "', text)  # one quotation ends, the next begins
+    # Where one quotation ends and the next begins.
+    text = _PAIR.sub('" "', text)
     if _LOOSE.search(text):
         text = _close_quotes(text, '"')
     return _close_quotes(text, "'")
@@ -172,8 +186,10 @@ def _close_quotes(text: str, mark: str) -> str:
     pieces = _MARKS[mark].split(text)
     hints = [_hint(before, after, mark) for before, after in zip(pieces, pieces[1:], strict=False)]
     if mark == "'" and len(hints) == 1 and re.search(r"s $", pieces[0]) and re.match(r" [a-z]", pieces[1]):
-        hints = [-1.0]  # a possessive: the boys ' room
-    prior = 0.0 if len(hints) % 2 else 1.5  # an even number of marks is more likely whole quotations
+        # A possessive: the boys ' room.
+        hints = [-1.0]
+    # An even number of marks is more likely whole quotations.
+    prior = 0.0 if len(hints) % 2 else 1.5
     opens = prior + sum(-hint if i % 2 else hint for i, hint in enumerate(hints)) >= 0
     for i in range(len(hints)):
         before, after = pieces[i], pieces[i + 1]
@@ -199,7 +215,8 @@ def _hint(before: str, after: str, mark: str) -> float:
         return -3.0
     if left.endswith(":"):
         return 3.0
-    if left and left == before:  # clings to the word before, which a typist may do by mistake
+    # It clings to the word before, which a typist may do by mistake.
+    if left and left == before:
         return -1.0 if right[:1].isupper() else -3.0
     if right and right == after:
         return 3.0

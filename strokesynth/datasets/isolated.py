@@ -1,4 +1,4 @@
-"""Isolated characters of one writer: which of them to trust, how large they are, where they stand.
+"""Isolated characters by one writer: which of them to trust, how large they are, where they stand.
 
 Databases of isolated characters (UNIPEN) record no baseline, and a few per cent of their samples are
 not what the label says: a stroke is missing, or the label is wrong. Here such samples are found by
@@ -39,19 +39,24 @@ EXTENT: dict[str, tuple[float, float]] = {
 # Flat characters have a width to be measured by instead of a height.
 WIDTH = {"-": 0.6, "=": 0.75, "~": 0.9, "_": 0.9, ".": 0.1}
 
+# The widest character that is kept, in x-heights.
 _WIDEST = 2.6
-_SIZE_RANGE = (0.75, 1.3)  # of a character, relative to its writer's others
+# How far the size of a character may be from that of the writer's others.
+_SIZE_RANGE = (0.75, 1.3)
+# Maps of the shape: cells to a side, points along the path, orientations told apart.
 _GRID, _POINTS, _ORIENTATIONS = 7, 48, 4
+# Principal directions that features are reduced to, samples of each character to compare with, nearest
+# neighbours that are looked at, and how many of them must have the same label.
 _DIRECTIONS, _REFERENCE, _NEIGHBOURS, _AGREEING = 48, 160, 12, 2
 
 
 @dataclass
-class Hand:
-    """What one writer wrote in pieces, normalised: x-height 1, baseline y = 0 (down), left edge x = 0.
+class WriterSamples:
+    """Characters and words by one writer, normalised: x-height 1, baseline y = 0 (down), left edge x = 0.
 
     Attributes:
-        characters: per character his samples of it, each a list of strokes (n, 2).
-        words: (text, strokes) of words he wrote.
+        characters: for each character the writer's samples of it, each a list of strokes (n, 2).
+        words: (text, strokes) of words that the writer wrote.
     """
 
     writer: str
@@ -60,8 +65,10 @@ class Hand:
     words: list[tuple[str, list[np.ndarray]]] = field(default_factory=list)
 
 
-def hands(samples: Iterable[Sample], *, least: int = 10, most: int = 8) -> tuple[list[Hand], Counter[str]]:
-    """The hands behind isolated characters.
+def characters_by_writer(
+    samples: Iterable[Sample], *, least: int = 10, most: int = 8
+) -> tuple[list[WriterSamples], Counter[str]]:
+    """Sort isolated characters by writer, leave out the doubtful ones, and normalise the others.
 
     Args:
         samples: recorded characters; anything but a single printable one is left out.
@@ -69,7 +76,7 @@ def hands(samples: Iterable[Sample], *, least: int = 10, most: int = 8) -> tuple
         most: samples kept of each character of a writer, the first ones.
 
     Returns:
-        Hands in the order of their first sample, and how many samples were left out, by reason.
+        What each writer wrote, in the order of their first samples, and how many samples were left out, by reason.
     """
     dropped: Counter[str] = Counter()
     kept: list[Sample] = []
@@ -84,8 +91,8 @@ def hands(samples: Iterable[Sample], *, least: int = 10, most: int = 8) -> tuple
             kept.append(sample)
     of_writer = defaultdict(list)
     for sample in kept:
-        of_writer[sample.writer].append(sample)
-    scales = {w: writer_scale([(s.text, s.ink.strokes) for s in own]) for w, own in of_writer.items()}
+        of_writer[sample.writer].append((sample.text, sample.ink.strokes))
+    scales = {writer: writer_scale(drawn) for writer, drawn in of_writer.items()}
     measured = [s for s in kept if scales[s.writer] > 0]
     dropped["writer without letters and digits"] += len(kept) - len(measured)
     if not measured:
@@ -94,24 +101,26 @@ def hands(samples: Iterable[Sample], *, least: int = 10, most: int = 8) -> tuple
         [s.text for s in measured], [s.ink.strokes for s in measured], [scales[s.writer] for s in measured]
     )
     dropped["does not look like its label"] += int((~looks).sum())
-    found: dict[str, Hand] = {}
+    found: dict[str, WriterSamples] = {}
     for sample in (s for s, good in zip(measured, looks, strict=True) if good):
-        hand = found.setdefault(sample.writer, Hand(sample.writer, sample.split))
+        by_writer = found.setdefault(sample.writer, WriterSamples(sample.writer, sample.split))
         strokes = resample(place(sample.ink.strokes, sample.text, scales[sample.writer]))
         if max(s[:, 0].max() for s in strokes) > _WIDEST:
             dropped["too wide"] += 1
             continue
-        hand.characters.setdefault(sample.text, []).append(strokes)
-    result = [hand for hand in found.values() if len(hand.characters) >= least]
-    rest = [hand for hand in found.values() if len(hand.characters) < least]
+        by_writer.characters.setdefault(sample.text, []).append(strokes)
+    enough = [writer for writer in found.values() if len(writer.characters) >= least]
     dropped[f"writer with fewer than {least} characters"] += sum(
-        len(drawn) for hand in rest for drawn in hand.characters.values()
+        len(drawn)
+        for writer in found.values()
+        if len(writer.characters) < least
+        for drawn in writer.characters.values()
     )
-    return result, +dropped
+    return enough, +dropped
 
 
 def size(strokes: Strokes, character: str) -> float:
-    """What ``character`` is measured by: its height, or its width if it is a flat one; in units of the ink."""
+    """Measure ``character`` by its height, or by its width if it is a flat one; in units of the ink."""
     low, high = _box(strokes)
     extent = high - low
     if character == ".":
@@ -126,10 +135,10 @@ def standard_size(character: str) -> float:
 
 
 def writer_scale(samples: Sequence[tuple[str, Strokes]]) -> float:
-    """Units per x-height of one writer, from his isolated letters and digits (character, strokes).
+    """Units per x-height of one writer, from their isolated letters and digits (character, strokes).
 
-    The median, over the characters, of the median ratio of measured to standard height. Zero if he
-    wrote no letter or digit.
+    The median, over the characters, of the median ratio of measured to standard height. Zero if
+    there is no letter or digit.
     """
     ratios = defaultdict(list)
     for character, strokes in samples:
@@ -154,12 +163,12 @@ def place(strokes: Strokes, character: str, scale: float) -> list[np.ndarray]:
 
 
 def plausible(characters: Sequence[str], samples: Sequence[Strokes], scales: Sequence[float]) -> np.ndarray:
-    """Which samples look like what they are labelled: bool (N,).
+    """Tell which samples look like what they are labelled: bool (N,).
 
     Every sample is compared with about the same number of samples of every character (shape by where its
     path runs in which direction; size relative to its writer's scale), and is kept if enough of its nearest
     neighbours have its label: a lone bar called "F" finds itself among dashes. The samples compared with
-    have been through the same sieve (the edited nearest-neighbour rule of Wilson, 1972).
+    have been chosen in the same way (the edited nearest-neighbour rule of Wilson, 1972).
     """
     features = np.concatenate([_shapes(samples), _sizes(samples, scales)], axis=1)
     features -= features.mean(0)
@@ -183,7 +192,8 @@ def _agree(features: np.ndarray, codes: np.ndarray, rows: np.ndarray, reference:
     result = []
     for part in np.array_split(rows, len(rows) // 2048 + 1):
         distances = squares - 2 * features[part] @ known.T
-        distances[part[:, None] == reference] = np.inf  # a sample is no witness of itself
+        # A sample says nothing about its own label.
+        distances[part[:, None] == reference] = np.inf
         nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
         result.append((codes[reference[nearest]] == codes[part, None]).sum(1) >= _AGREEING)
     return np.concatenate(result)
@@ -208,7 +218,8 @@ def _shapes(samples: Sequence[Strokes]) -> np.ndarray:
         points = np.concatenate(strokes).astype(np.float64)
         steps = np.diff(points, axis=0)
         lengths = np.hypot(steps[:, 0], steps[:, 1])
-        lengths[np.cumsum([len(s) for s in strokes])[:-1] - 1] = 0  # from stroke to stroke the pen is up
+        # From stroke to stroke the pen is up.
+        lengths[np.cumsum([len(s) for s in strokes])[:-1] - 1] = 0
         along = np.concatenate([[0], np.cumsum(lengths)])
         low, high = points.min(0), points.max(0)
         middle, extent = (low + high) / 2, max((high - low).max(), 1e-6)
@@ -218,7 +229,8 @@ def _shapes(samples: Sequence[Strokes]) -> np.ndarray:
         if along[-1] > 0:
             segment = np.clip(np.searchsorted(along, at) - 1, 0, len(steps) - 1)
             directions[row] = steps[segment] / np.maximum(lengths[segment], 1e-6)[:, None]
-    angle = 2 * np.arctan2(directions[..., 1], directions[..., 0])  # a line and its reverse are one
+    # The doubled angle makes a line and its reverse one.
+    angle = 2 * np.arctan2(directions[..., 1], directions[..., 0])
     speed = np.hypot(directions[..., 0], directions[..., 1])
     channels = [np.ones_like(speed)] + [
         speed * np.maximum(0, np.cos(angle - 2 * np.pi * k / _ORIENTATIONS)) for k in range(_ORIENTATIONS)

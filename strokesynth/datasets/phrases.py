@@ -1,7 +1,7 @@
 """Short texts by rule, in which every printable ASCII character occurs the way people write it.
 
-Dates, prices, phone numbers, addresses, e-mail, web addresses, code: what prose corpora have too little of.
-The words are our own small lists; nothing is taken from a handwriting database.
+They are dates, prices, phone numbers, addresses, e-mail, web addresses and code, of which corpora of prose have too
+little. The words are our own small lists; nothing is taken from a handwriting database.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ VARIABLES = "a b c d e f g h i j k m n p q r s t u v w x y z n0 x1 y2 key sum ro
 
 
 def phrase(rng: Random) -> str:
-    """One text of some 3 to 45 printable ASCII characters, of a kind chosen by chance."""
+    """Make one text of some 3 to 45 printable ASCII characters, of a kind chosen by chance."""
     (kind,) = rng.choices(_KINDS, _WEIGHTS)
     return kind(rng)
 
 
 def phrase_with(rng: Random, character: str) -> str:
-    """A short text in which ``character`` joins or marks one or two words."""
+    """Make a short text in which ``character`` joins or marks one or two words."""
     a, b = _one(rng, WORDS), _one(rng, WORDS)
     c = character
     return _one(
@@ -70,7 +70,7 @@ def phrase_with(rng: Random, character: str) -> str:
 
 
 def plain(rng: Random, characters: frozenset[str]) -> str:
-    """A word, name or number made of ``characters``; any of them at random if they hardly make a word."""
+    """Make a word, name or number of ``characters``; any of them at random if they hardly make a word."""
     for _ in range(30):
         word = _one(
             rng,
@@ -88,7 +88,7 @@ def plain(rng: Random, characters: frozenset[str]) -> str:
 
 
 def soup(rng: Random, characters: Sequence[str]) -> str:
-    """Groups of ``characters`` in any order, 8 to 27 with the blanks."""
+    """Make groups of ``characters`` in any order, 8 to 27 characters with the blanks."""
     return " ".join("".join(rng.choices(characters, k=rng.randint(2, 6))) for _ in range(rng.randint(3, 4)))
 
 
@@ -389,7 +389,7 @@ def _list(rng: Random) -> str:
 
 
 def _label(rng: Random) -> str:
-    """Seats, sizes, initials: capitals one by one."""
+    """A text with single capitals: seats, sizes, initials."""
     a, b = rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ", k=2)
     number = rng.randrange(1, 100)
     word = _one(

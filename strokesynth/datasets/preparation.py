@@ -1,8 +1,6 @@
 """From handwriting databases to a corpus: read, normalise, leave out what would teach nonsense, report.
 
-Lines are normalised in groups of one writer (an IAM-OnDB form, some consecutive UNIPEN samples), because the
-x-height of one short line is uncertain and that of several is not. A recogniser's corpus is judged in the same
-way, but holds each line as the recogniser will meet it: normalised by itself, without a look at its text.
+This is the job and its account; what a line must look like is in `fitness`, how it is normalised in `normalization`.
 """
 
 from __future__ import annotations
@@ -11,8 +9,8 @@ import json
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -25,52 +23,42 @@ from tqdm import tqdm
 from strokesynth._files import atomic_write, check_writable
 from strokesynth.datasets.composition import composed_lines, joined_words, lend_symbols
 from strokesynth.datasets.corpus import TASKS, Corpus
-from strokesynth.datasets.iam import close_punctuation, read_iam
-from strokesynth.datasets.isolated import Hand, hands
-from strokesynth.datasets.sample import ReadReport, Sample
+from strokesynth.datasets.iam import read_iam
+from strokesynth.datasets.isolated import WriterSamples, characters_by_writer
+from strokesynth.datasets.normalization import Labelled, normalize_again, normalize_group
+from strokesynth.datasets.sample import (
+    COMPOSED,
+    IAM,
+    NPY,
+    UNIPEN_CHARS,
+    UNIPEN_TEXT,
+    UNIPEN_WORDS,
+    Label,
+    ReadReport,
+    Sample,
+)
 from strokesynth.datasets.strokes_npy import read_strokes_npy
 from strokesynth.datasets.unipen import read_unipen
 from strokesynth.datasets.unipen_npz import read_unipen_npz
 from strokesynth.ink import Ink
-from strokesynth.ink.normalize import Baseline, estimate_baseline, normalize
-
-Prepared = tuple[Sample, np.ndarray]  # a sample and its normalised offsets (n, 3)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a normalised line may look like; anything else is left out. Lengths in x-heights.
-
-    Attributes:
-        top, bottom: how far ink may reach above and below the baseline.
-        points: fewest and most points per character.
-        width: least and most width per character, in lines of at least eight characters.
-        mismatch: by what factor a line may be wider or narrower than its text and its writer's other lines
-            let expect; such lines are mostly mislabelled.
-        longest: most points of a line.
-    """
-
-    top: float = 5.5
-    bottom: float = 4.0
-    points: tuple[float, float] = (3.0, 40.0)
-    width: tuple[float, float] = (0.3, 2.6)
-    mismatch: float = 1.6
-    longest: int = 1000
-
-
-LIMITS = {
-    "generation": Limits(),
-    "recognition": Limits(7.0, 5.0, (2.0, 60.0), (0.2, 4.0), 2.2, 2500),
-}
 
 COMPOSED_POINTS = {"generation": 4_200_000, "recognition": 2_000_000}
-WORDS_OF_WRITER = 60  # a few writers wrote thousands
+"""About how many points of a corpus are those of composed lines, by task."""
 
-_MOST = 8  # samples of one character by one writer
-_MOST_ALONE = 3  # of these, how many a recogniser sees by themselves
-_LEAST_CHARACTERS = 10  # of a writer who composes
-_GROUP = 40  # UNIPEN samples of one writer whose x-height is pooled
-_FREEDOM = 0.12  # how far the logarithm of a line's x-height may be from that of its group
+WORDS_OF_WRITER = 60
+"""Words that are kept of each writer: a few wrote thousands."""
+
+# Samples that are kept of one character by one writer, and how many of these a recogniser sees by themselves.
+_MOST, _MOST_ALONE = 8, 3
+# Different characters that lines are composed of, at least.
+_LEAST_CHARACTERS = 10
+# Words of one writer that lines are composed of, at most.
+_MOST_WORDS = 400
+# Samples that are normalised together, at most.
+_GROUP = 40
+
+# Source, what the writer wrote, about how many points to compose (words are all used), and the seed.
+_Composition = tuple[str, WriterSamples, int, int]
 
 
 @dataclass
@@ -84,12 +72,12 @@ class Account:
     dropped: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
-    def keep(self, sample: Sample, offsets: np.ndarray) -> Prepared:
+    def keep(self, label: Label, offsets: np.ndarray) -> Labelled:
         """Count a sample that goes into the corpus."""
         self.kept += 1
         self.points += len(offsets)
-        self.characters += len(sample.text)
-        return sample, offsets
+        self.characters += len(label.text)
+        return label, offsets
 
     def add(self, report: ReadReport) -> None:
         """Count what a reader could not read."""
@@ -99,7 +87,7 @@ class Account:
         self.notes += report.notes
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the account as it stands in the report."""
+        """Return the account as the report has it."""
         return {
             "read": self.read,
             "kept": self.kept,
@@ -144,31 +132,25 @@ def prepare_corpus(
         raise ValueError("nothing to prepare: give at least one of iam, unipen and npy")
     out = check_writable(out)
     begin = time.monotonic()
-    prepared: list[Prepared] = []
+    prepared: list[Labelled] = []
     accounts: dict[str, Account] = {}
     with multiprocessing.get_context().Pool(workers) as pool:
         job = _Job(task, pool, seed, accounts, progress)
-        composition = None
         if unipen is not None:
-            composition = pool.apply_async(_hands, (str(unipen),))  # the longest single piece of work
+            # The longest single piece of work is begun first.
+            isolated = pool.apply_async(_read_characters, (str(unipen),))
         if iam is not None:
-            prepared += job.lines("iam", partial(read_iam, iam), lambda s: s.id.rsplit("-", 1)[0])
+            prepared += job.lines(IAM, partial(read_iam, iam), _form)
         if npy is not None:
-            prepared += job.lines("npy", partial(read_strokes_npy, npy), None)
+            prepared += job.lines(NPY, partial(read_strokes_npy, npy), None)
         if unipen is not None:
-            prepared += job.lines("unipen-text", partial(_read_unipen, unipen, "text"), lambda s: s.writer)
-            words = job.lines(
-                "unipen-words",
-                partial(_read_unipen, unipen, "words"),
-                lambda s: s.writer,
-                most=WORDS_OF_WRITER,
-            )
-            assert composition is not None
-            found, account = composition.get()
-            accounts["unipen-chars"] = account
+            prepared += job.lines(UNIPEN_TEXT, partial(_read_unipen, unipen, "text"), _writer)
+            read_words = partial(_read_unipen, unipen, "words")
+            words = job.lines(UNIPEN_WORDS, read_words, _writer, most=WORDS_OF_WRITER)
+            found, accounts[UNIPEN_CHARS] = isolated.get()
             pieces = job.compositions(found, words)
             if task == "recognition":
-                pieces = job.alone(words + job.characters(found) + pieces)
+                pieces = job.again(words + job.characters(found) + pieces)
             prepared += pieces
     corpus = Corpus.from_offsets(prepared, task)
     corpus.save(out)
@@ -188,7 +170,7 @@ def prepare_corpus(
 
 
 def describe(report: dict[str, Any]) -> str:
-    """The report of :func:`prepare_corpus` in lines to read."""
+    """Put the report of :func:`prepare_corpus` in lines to read."""
     lines = [
         f"{report['samples']} samples, {report['points']} points for {report['task']}, {report['seconds']:.0f} s"
     ]
@@ -206,7 +188,7 @@ def describe(report: dict[str, Any]) -> str:
 
 @dataclass
 class _Job:
-    """One run of prepare_corpus: what its stages share."""
+    """One run of :func:`prepare_corpus`: what its stages share."""
 
     task: str
     pool: Any
@@ -220,8 +202,8 @@ class _Job:
         read: Callable[..., Iterator[Sample]],
         group: Callable[[Sample], str] | None,
         most: int | None = None,
-    ) -> list[Prepared]:
-        """Normalised lines or words of one source, the good ones; ``most`` of each writer.
+    ) -> list[Labelled]:
+        """Read one source and normalise its lines or words, at most ``most`` of each writer; returns the good ones.
 
         Consecutive samples of one ``group`` share an x-height.
         """
@@ -229,13 +211,13 @@ class _Job:
         report = ReadReport()
         chunks = _grouped(self._first(read(report=report), most, account), group)
         result = []
-        for samples in self._bar(self.pool.imap(partial(_normalize, task=self.task), chunks), source):
+        for samples in self._bar(self.pool.imap(partial(normalize_group, task=self.task), chunks), source):
             account.read += len(samples)
-            for sample, offsets in samples:
+            for label, offsets in samples:
                 if isinstance(offsets, str):
                     account.dropped[offsets] += 1
                 else:
-                    result.append(account.keep(replace(sample, source=source), offsets))
+                    result.append(account.keep(label, offsets))
         account.add(report)
         return result
 
@@ -251,50 +233,53 @@ class _Job:
                 account.read += 1
                 account.dropped[f"more than {most} by one writer"] += 1
 
-    def characters(self, found: list[Hand]) -> list[Prepared]:
-        """The isolated characters, for a recogniser."""
-        account = self.accounts["unipen-chars"]
+    def characters(self, found: list[WriterSamples]) -> list[Labelled]:
+        """Label the isolated characters, for a recogniser."""
+        account = self.accounts[UNIPEN_CHARS]
         result = []
-        for hand in found:
-            for text, samples in hand.characters.items():
-                for i, strokes in enumerate(samples[:_MOST_ALONE]):
-                    id = f"{hand.writer}/{ord(text)}/{i}"
-                    sample = Sample(_NO_INK, text, hand.writer, hand.split, "unipen-chars", id)
-                    result.append(account.keep(sample, Ink.from_strokes(strokes).to_offsets()))
+        for samples in found:
+            for text, drawn in samples.characters.items():
+                for i, strokes in enumerate(drawn[:_MOST_ALONE]):
+                    id = f"{samples.writer}/{ord(text)}/{i}"
+                    label = Label(text, samples.writer, samples.split, UNIPEN_CHARS, id)
+                    result.append(account.keep(label, Ink.from_strokes(strokes).to_offsets()))
         return result
 
-    def compositions(self, found: list[Hand], words: list[Prepared]) -> list[Prepared]:
-        """Lines of characters and lines of words, of one writer each."""
-        of_writer: dict[str, list[tuple[Sample, np.ndarray]]] = {}
-        for sample, offsets in words:
-            of_writer.setdefault(sample.writer, []).append((sample, offsets))
-        for hand in found:
-            own = of_writer.get(hand.writer, [])[:400]
-            hand.words = [(s.text, list(Ink.from_offsets(o).strokes)) for s, o in own if len(s.text) > 1]
+    def compositions(self, found: list[WriterSamples], words: list[Labelled]) -> list[Labelled]:
+        """Compose lines of characters, and for synthesis join words to lines, of one writer each."""
+        by_writer: dict[str, WriterSamples] = {}
+        for label, offsets in words:
+            samples = by_writer.setdefault(label.writer, WriterSamples(label.writer, label.split))
+            samples.words.append((label.text, list(Ink.from_offsets(offsets).strokes)))
+        for samples in found:
+            if samples.writer in by_writer:
+                written = by_writer[samples.writer].words[:_MOST_WORDS]
+                samples.words = [(text, strokes) for text, strokes in written if len(text) > 1]
         # Who wrote more of the alphabet writes more: few writers have all the rare characters.
-        shares = np.array([len(hand.characters) ** 2 for hand in found])
+        shares = np.array([len(samples.characters) ** 2 for samples in found])
         lend_symbols(found, Random(self.seed))
         points = COMPOSED_POINTS[self.task] * shares / shares.sum()
-        work: list[tuple[str, Any, int, int]]
-        work = [("composed", hand, int(n), self.seed) for hand, n in zip(found, points, strict=True)]
+        work: list[_Composition] = [
+            (COMPOSED, samples, int(n), self.seed) for samples, n in zip(found, points, strict=True)
+        ]
         if self.task == "generation":
-            work += [("unipen-words", own, 0, self.seed) for own in of_writer.values()]
-            account = self.accounts["unipen-words"]
+            work += [(UNIPEN_WORDS, samples, 0, self.seed) for samples in by_writer.values()]
+            account = self.accounts[UNIPEN_WORDS]
             account.notes.append(f"the {account.kept} good words were joined; kept are lines of them")
             account.kept = account.points = account.characters = 0
-        composed = self.accounts["composed"] = Account()
+        composed = self.accounts[COMPOSED] = Account()
         result = []
-        for made in self._bar(self.pool.imap(_compose, work), "composing", len(work)):
-            for sample, offsets in made:
-                if sample.source == "composed":
+        for lines in self._bar(self.pool.imap(_compose, work), "composing", len(work)):
+            for label, offsets in lines:
+                if label.source == COMPOSED:
                     composed.read += 1
-                result.append(self.accounts[sample.source].keep(sample, offsets))
+                result.append(self.accounts[label.source].keep(label, offsets))
         return result
 
-    def alone(self, prepared: list[Prepared]) -> list[Prepared]:
-        """Each normalised by itself, as a recogniser has to; their accounts keep what was measured before."""
-        again = self.pool.imap(_alone_again, prepared, chunksize=64)
-        return list(self._bar(again, "normalising", len(prepared)))
+    def again(self, prepared: list[Labelled]) -> list[Labelled]:
+        """Normalise each by itself, as a recogniser has to; their accounts keep what was measured before."""
+        result = self.pool.imap(normalize_again, prepared, chunksize=64)
+        return list(self._bar(result, "normalising", len(prepared)))
 
     def _bar(self, items: Iterable[Any], name: str, total: int | None = None) -> Iterable[Any]:
         return tqdm(items, desc=name, total=total, unit=" groups", disable=not self.progress, smoothing=0.05)
@@ -306,9 +291,11 @@ def _read_unipen(path: str | Path, kind: str, report: ReadReport | None = None) 
     return (read_unipen_npz if parsed else read_unipen)(path, kinds=[kind], report=report)
 
 
-def _hands(path: str) -> tuple[list[Hand], Account]:
+def _read_characters(path: str) -> tuple[list[WriterSamples], Account]:
+    """The isolated characters of UNIPEN by writer, and their account."""
     report = ReadReport()
-    found, dropped = hands(_read_unipen(path, "chars", report), least=_LEAST_CHARACTERS, most=_MOST)
+    samples = _read_unipen(path, "chars", report)
+    found, dropped = characters_by_writer(samples, least=_LEAST_CHARACTERS, most=_MOST)
     account = Account(read=report.read, dropped=dropped)
     account.add(report)
     return found, account
@@ -321,146 +308,25 @@ def _grouped(samples: Iterable[Sample], group: Callable[[Sample], str] | None) -
             yield chunk
 
 
-def _normalize(samples: Sequence[Sample], task: str) -> list[tuple[Sample, np.ndarray | str]]:
-    """Offsets of each sample of a group, or the reason to leave it out. The ink itself is not handed back."""
-    limits = LIMITS[task]
-    texts = [_text(sample) for sample in samples]
-    reasons = [_unfit(sample, text) for sample, text in zip(samples, texts, strict=True)]
-    baselines: list[Baseline | None] = []
-    for i, (sample, text) in enumerate(zip(samples, texts, strict=True)):
-        try:
-            baselines.append(estimate_baseline(sample.ink, text) if reasons[i] is None else None)
-        except ValueError:
-            baselines.append(None)
-            reasons[i] = "no baseline found"
-    heights = [(np.log(b.x_height), len(t)) for b, t in zip(baselines, texts, strict=True) if b]
-    usual = _weighted_median(heights) if heights else 0.0
-    results: list[tuple[Sample, np.ndarray | str]] = []
-    widths: list[tuple[int, float]] = []
-    for i, (sample, text, baseline) in enumerate(zip(samples, texts, baselines, strict=True)):
-        result: np.ndarray | str = reasons[i] or ""
-        if baseline:
-            own = np.log(baseline.x_height)
-            near = np.clip(own, usual - _FREEDOM, usual + _FREEDOM)
-            if near != own:
-                baseline = estimate_baseline(sample.ink, text, x_height=float(np.exp(near)))
-            ink = normalize(sample.ink, baseline=baseline)
-            result = _implausible(text, ink, limits) or ink.to_offsets()
-            if not isinstance(result, str):
-                widths.append((i, float(np.log(ink.bounds[2] / _expected_width(text)))))
-        # Without its ink, which is as large as the result, a sample costs little on its way back.
-        bare = replace(sample, text=text, ink=_NO_INK)
-        results.append((bare, result))
-    if widths:
-        middle = float(np.median([w for _, w in widths]))
-        for i, width in widths:
-            if len(texts[i]) >= 8 and abs(width - middle) > np.log(limits.mismatch):
-                results[i] = (results[i][0], "as wide as another text")
-    if task == "recognition":
-        for i, sample in enumerate(samples):
-            if texts[i] and (not isinstance(results[i][1], str) or _in_test(sample)):
-                results[i] = (results[i][0], _alone(Ink(sample.ink.strokes)))
-    return results
+def _form(sample: Sample) -> str:
+    """The form of IAM-OnDB that a line stands on."""
+    return sample.id.rsplit("-", 1)[0]
 
 
-def _alone(ink: Ink) -> np.ndarray | str:
-    """The offsets of ink normalised as a recogniser has to, or the reason why that cannot be done."""
-    try:
-        return normalize(ink).to_offsets()
-    except ValueError:
-        return "no baseline found"
+def _writer(sample: Sample) -> str:
+    return sample.writer
 
 
-def _alone_again(prepared: Prepared) -> Prepared:
-    """A prepared sample with its offsets normalised without its text; those of a single dot stay as they are."""
-    sample, offsets = prepared
-    result = _alone(Ink.from_offsets(offsets))
-    return prepared if isinstance(result, str) else (sample, result)
-
-
-def _in_test(sample: Sample) -> bool:
-    """Whether published figures count this line, so that none may be left out, however bad."""
-    return sample.source == "iam" and sample.split.startswith("testset")
-
-
-_NO_INK = Ink.from_strokes([np.zeros((1, 2))])
-
-
-def _text(sample: Sample) -> str:
-    text = close_punctuation(sample.text) if sample.source == "iam" else sample.text
-    return " ".join(text.split())
-
-
-def _unfit(sample: Sample, text: str) -> str | None:
-    """Why a sample cannot be used whatever its normalised ink, or None."""
-    if not text:
-        return "no text"
-    if not (text.isascii() and text.isprintable()):
-        return "text is not printable ASCII"
-    if sample.source == "iam" and "#" in text:
-        return "struck-out or unreadable writing (#)"
-    width, height = np.ptp(np.concatenate(sample.ink.strokes), axis=0)
-    # One line of n characters is about 0.35 n times as wide as high, whatever its unit.
-    if len(text) >= 8 and width < 0.1 * len(text) * height:
-        return "not one line: too high for its width"
-    return None
-
-
-def _several_rows(ink: Ink) -> bool:
-    """Whether the pen returned to the left and went on in a lower row, or one long line sags as if it had.
-
-    Then the strokes from some one on start to the left of what was written before and lie lower, on average.
-    """
-    counts = np.array([len(s) for s in ink.strokes])
-    points, first = np.concatenate(ink.strokes), np.cumsum(counts) - counts
-    middle = np.add.reduceat(points[:, 1], first) / counts
-    left = points[first[1:], 0]
-    right = np.maximum.accumulate(np.maximum.reduceat(points[:, 0], first))[:-1]
-    before, sums = np.cumsum(counts)[:-1], np.cumsum(counts * middle)
-    after = len(points) - before
-    lower = (sums[-1] - sums[:-1]) / after - sums[:-1] / before
-    return bool(((lower > 1.3) & (left < right - 3) & (np.minimum(before, after) > 0.1 * len(points))).any())
-
-
-def _implausible(text: str, ink: Ink, limits: Limits) -> str | None:
-    """Why normalised ink does not look like one line of ``text``, or None."""
-    _, top, right, bottom = ink.bounds
-    density = ink.n_points / len(text)
-    if -top > limits.top or bottom > limits.bottom:
-        return "too high for one line"
-    if _several_rows(ink):
-        return "several rows, or not level"
-    if not limits.points[0] <= density <= limits.points[1]:
-        return f"{'few' if density < limits.points[0] else 'many'} points for its text"
-    if len(text) >= 8 and not limits.width[0] <= right / len(text) <= limits.width[1]:
-        return f"too {'narrow' if right / len(text) < limits.width[0] else 'wide'} for its text"
-    if ink.n_points > limits.longest:
-        return "too long"
-    return None
-
-
-def _expected_width(text: str) -> float:
-    """About how wide text is, in any unit."""
-    return sum(0.6 if c in "iljtfI.,:;'!|()[]" else 1.6 if c in "mwMWQ@%" else 1.0 for c in text)
-
-
-def _weighted_median(pairs: Sequence[tuple[float, float]]) -> float:
-    values, weights = np.array(sorted(pairs)).T
-    return float(values[np.searchsorted(np.cumsum(weights), weights.sum() / 2)])
-
-
-def _compose(work: tuple[str, Any, int, int]) -> list[Prepared]:
-    """Lines of one writer: composed of characters (by a hand, about so many points) or joined from words."""
-    source, of, points, seed = work
-    result: list[Prepared] = []
-    owner = of if source == "composed" else of[0][0]
-    rng = Random(f"{seed} {source} {owner.writer}")  # a sequence of its own, whoever comes first
-    if source == "composed":
-        inks = composed_lines(of, points, rng)
-    else:
-        inks = joined_words([(s.text, Ink.from_offsets(o).strokes) for s, o in of], rng)
-    for i, ink in enumerate(inks):
-        id = f"{source}/{owner.writer}/{i}"
-        sample = Sample(_NO_INK, ink.text or "", owner.writer, owner.split, source, id)
-        result.append((sample, ink.to_offsets()))
-    return result
+def _compose(work: _Composition) -> list[Labelled]:
+    """Lines of one writer, of characters or of words."""
+    source, samples, points, seed = work
+    # Every writer has random numbers of their own, whoever is composed first.
+    rng = Random(f"{seed} {source} {samples.writer}")
+    inks = composed_lines(samples, points, rng) if source == COMPOSED else joined_words(samples.words, rng)
+    return [
+        (
+            Label(ink.text or "", samples.writer, samples.split, source, f"{source}/{samples.writer}/{i}"),
+            ink.to_offsets(),
+        )
+        for i, ink in enumerate(inks)
+    ]

@@ -1,4 +1,4 @@
-"""What every reader yields, and the account it keeps of what it could not read."""
+"""What every reader yields, labelled ink, with the names of sources and splits; and the account a reader keeps."""
 
 from __future__ import annotations
 
@@ -6,28 +6,84 @@ from dataclasses import dataclass, field
 
 from strokesynth.ink import Ink
 
+# Sources: the corpus and, where it has several, the kind of its samples.
+IAM = "iam"
+NPY = "npy"
+UNIPEN_TEXT = "unipen-text"
+UNIPEN_WORDS = "unipen-words"
+UNIPEN_CHARS = "unipen-chars"
+COMPOSED = "composed"
+"""Lines that nobody wrote in one go: put together from one writer's isolated characters and words."""
+
+RUNNING_TEXT = (IAM, NPY, UNIPEN_TEXT)
+"""Sources whose words stand in sentences."""
+
+# Splits: each database's own name for its part. `TRAIN` and `TEST` also name the parts of databases without a split.
 TRAIN = "trainset"
 TEST = "testset"
+TEST_V = "testset_v"
+TEST_T = "testset_t"
+TEST_F = "testset_f"
+UNLISTED = "other"
+"""Forms of IAM-OnDB that none of its lists names."""
+
+UNKNOWN_WRITER = "form:"
+"""How the writer of a form of IAM-OnDB is named where nobody knows who it was: this and the form."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One labelled piece of handwriting, as recorded.
+class Label:
+    """What is known about a piece of handwriting.
 
-    ink     strokes in the units of the recording device, x to the right, y **down**; not normalised
     text    the transcript as the corpus gives it
     writer  identifies the person within `source`
     split   the part of the corpus the sample belongs to; parts share no writer
-    source  corpus and kind: "iam", "unipen-text", "unipen-words", "unipen-chars", "npy"
+    source  corpus and kind: "iam", "npy", "unipen-text", "unipen-words", "unipen-chars", "composed"
     id      identifies the sample within `source`
     """
 
-    ink: Ink
     text: str
     writer: str
     split: str
     source: str
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled piece of handwriting; what the label says can be had from the sample as well.
+
+    ink    strokes with x to the right and y **down**; from a reader as recorded, in the units of the device
+    label  see `Label`
+    """
+
+    ink: Ink
+    label: Label
+
+    @property
+    def text(self) -> str:
+        """The transcript."""
+        return self.label.text
+
+    @property
+    def writer(self) -> str:
+        """The person who wrote it."""
+        return self.label.writer
+
+    @property
+    def split(self) -> str:
+        """The part of the corpus."""
+        return self.label.split
+
+    @property
+    def source(self) -> str:
+        """Corpus and kind."""
+        return self.label.source
+
+    @property
+    def id(self) -> str:
+        """The name of the sample within its source."""
+        return self.label.id
 
 
 @dataclass(slots=True)

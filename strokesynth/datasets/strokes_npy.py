@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
-from strokesynth.datasets.sample import TEST, TRAIN, ReadReport, Sample
+from strokesynth.datasets.sample import NPY, TEST, TRAIN, Label, ReadReport, Sample
 from strokesynth.ink import Ink
 
 _TEST_SHARE = 0.04
@@ -80,7 +80,7 @@ def read_strokes_npy(
             report.skip(str(i), str(error))
             continue
         report.read += 1
-        yield Sample(ink, text, "", TRAIN if i < first_test else TEST, "npy", str(i))
+        yield Sample(ink, Label(text, "", TRAIN if i < first_test else TEST, NPY, str(i)))
 
 
 class _DType:
@@ -162,7 +162,8 @@ def _numbers(array: object) -> np.ndarray:
     if not isinstance(array, _Array) or not isinstance(array.dtype, _DType):
         raise ValueError(f"not an array but {type(array).__name__}")
     code, content = str(array.dtype.code), array.content
-    if isinstance(content, str):  # written by Python 2
+    # Python 2 wrote bytes as text.
+    if isinstance(content, str):
         content = content.encode("latin-1")
     if not re.fullmatch(r"[fiu][248]", code) or not isinstance(content, (bytes, bytearray)):
         raise ValueError(f"an array of {code}, not of numbers")

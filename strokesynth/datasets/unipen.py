@@ -23,13 +23,24 @@ from pathlib import Path
 import numpy as np
 
 from strokesynth.datasets._archive import iter_files
-from strokesynth.datasets.sample import TEST, TRAIN, ReadReport, Sample
+from strokesynth.datasets.sample import (
+    TEST,
+    TRAIN,
+    UNIPEN_CHARS,
+    UNIPEN_TEXT,
+    UNIPEN_WORDS,
+    Label,
+    ReadReport,
+    Sample,
+)
 from strokesynth.ink import Ink
 
 # The categories 2, 3 and 6 of the distribution show the same ink once more: 2 that of 1a to 1d, 3 the
 # characters within words and texts, 6 the words of 7 that have neither digits nor symbols.
 CATEGORIES = {"text": ("8",), "words": ("7",), "chars": ("1a", "1b", "1c", "1d")}
 KINDS = tuple(CATEGORIES)
+SOURCES = {"text": UNIPEN_TEXT, "words": UNIPEN_WORDS, "chars": UNIPEN_CHARS}
+"""The source of the samples of each kind."""
 
 _NAME = re.compile(r"(?:[^/]+/)*?((?:data|include)/.+)")
 _SEGMENT = re.compile(r'\S+\s+(?P<where>[\d:,\s-]+)\s\S+\s+"(?P<label>.*)"\s*', re.DOTALL)
@@ -39,7 +50,7 @@ _SPAN = re.compile(r"(\d+)(?::(\d+))?(?:-(\d+)(?::(\d+))?)?")
 def unipen_split(writer: str) -> str:
     """The split a writer belongs to: "testset" for about 4 % of them, "trainset" for the rest.
 
-    UNIPEN has no split of its own. This one hangs on the writer's name alone, so it is the same for every kind
+    UNIPEN has no split of its own. This one depends on the writer's name alone, so it is the same for every kind
     of sample, for the original files and the parsed ones, and however much of them is at hand.
     """
     digest = hashlib.sha256(writer.encode()).digest()
@@ -70,11 +81,11 @@ def read_unipen(
             raise ValueError(f"UNIPEN has no kind {kind!r}; there are {', '.join(KINDS)}")
         folders = tuple(f"data/{category}/" for category in CATEGORIES[kind])
         for name in sorted(name for name in files if name.startswith(folders)):
-            yield from _read_file(name, files, f"unipen-{kind}", report)
+            yield from _read_file(name, files, SOURCES[kind], report)
 
 
 def _open(path: Path) -> dict[str, Path | bytes]:
-    """Name, from data/ or include/ on → where its content is: a file, or compressed here."""
+    """Map each name, from data/ or include/ on, to its content: a file, or compressed bytes."""
     if path.is_dir():
         places = [path, path / "train_r01_v07", *sorted(path.glob("train_r01_v07*gz"))]
         found = [p for p in places if p.is_file() or (p / "data").is_dir() and (p / "include").is_dir()]
@@ -134,7 +145,8 @@ def _read_file(
     except (OSError, ValueError) as error:
         report.skip(name, str(error))
         return
-    writer = f"{name.split('/')[2]}:{recording.writer or Path(name).stem}"  # data/category/contributor/…
+    # The name is data/category/contributor/…
+    writer = f"{name.split('/')[2]}:{recording.writer or Path(name).stem}"
     split = unipen_split(writer)
     for i, segment in enumerate(recording.segments):
         id = f"{name.removeprefix('data/')}#{i}"
@@ -145,7 +157,7 @@ def _read_file(
             report.skip(id, str(error))
             continue
         report.read += 1
-        yield Sample(ink, text, writer, split, source, id)
+        yield Sample(ink, Label(text, writer, split, source, id))
 
 
 def _parse(name: str, files: dict[str, Path | bytes], recording: _Recording, within: tuple[str, ...]) -> None:
@@ -159,7 +171,8 @@ def _parse(name: str, files: dict[str, Path | bytes], recording: _Recording, wit
     # A keyword is a dot at the start of a line; anything else belongs to the keyword before.
     for statement in ("\n" + content.decode("latin-1").replace("\r\n", "\n")).split("\n.")[1:]:
         keyword, body = (*statement.split(None, 1), "", "")[:2]
-        if keyword in ("PEN_DOWN", "PEN_UP") and body:  # an empty one has no number
+        # A component without positions is not counted.
+        if keyword in ("PEN_DOWN", "PEN_UP") and body:
             recording.components.append(_Component(keyword == "PEN_DOWN", body, recording.columns))
         elif keyword == "SEGMENT":
             recording.segments.append(body)

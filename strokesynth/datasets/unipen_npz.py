@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from strokesynth.datasets.sample import ReadReport, Sample
-from strokesynth.datasets.unipen import KINDS, unipen_split
+from strokesynth.datasets.sample import Label, ReadReport, Sample
+from strokesynth.datasets.unipen import KINDS, SOURCES, unipen_split
 from strokesynth.ink import Ink
 
 _ARRAYS = ("points", "stroke_lengths", "strokes_per_sample", "label", "writer")
@@ -48,13 +48,14 @@ def _read_kind(file: Path, kind: str, report: ReadReport) -> Iterator[Sample]:
         if not ends:
             report.skip(f"{kind}/{i}", "no strokes")
             continue
-        here = points[start : ends[-1]].astype(np.float32)
-        strokes = [here[a - start : b - start] for a, b in zip([start, *ends], ends, strict=False)]
+        recorded = points[start : ends[-1]].astype(np.float32)
+        strokes = [recorded[a - start : b - start] for a, b in zip([start, *ends], ends, strict=False)]
         start, first = ends[-1], last
         report.read += 1
-        text = text.replace(r"\@", "")  # marks that the transcriber of contributor kai left without a label
+        # Marks that the transcriber of contributor kai left without a label.
+        text = text.replace(r"\@", "")
         ink = Ink.from_strokes(strokes, text=text)
-        yield Sample(ink, text, writer, splits[writer], f"unipen-{kind}", f"{kind}/{i}")
+        yield Sample(ink, Label(text, writer, splits[writer], SOURCES[kind], f"{kind}/{i}"))
 
 
 def _load(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str], list[str]]:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
+from strokesynth.datasets.sample import IAM, UNIPEN_TEXT
 from strokesynth.evaluation import texts as test_texts
 from strokesynth.evaluation import variety
 from strokesynth.evaluation.legibility import (
@@ -47,7 +48,8 @@ GROUPS = {
     "marks": lambda character: not character.isalnum(),
 }
 
-_REAL = ("iam", "unipen-text")  # sources of lines that someone wrote in one go
+# Sources of lines that someone wrote in one go.
+_REAL = (IAM, UNIPEN_TEXT)
 _WORST, _CONFUSIONS = 24, 30
 _PAGE = 1800  # characters
 _MOST_PAIRS = 60  # pairs of writings of one word
@@ -193,9 +195,7 @@ class SynthesisEvaluation:
         corpus = _given(self.corpus, "corpus")
         chosen = np.flatnonzero(np.isin(corpus.splits, HELD_OUT) & np.isin(corpus.sources, _REAL))
         # In IAM-OnDB, "#" stands for what is struck out.
-        chosen = np.array(
-            [i for i in chosen if corpus.sources[i] != "iam" or "#" not in corpus.texts[i]], int
-        )
+        chosen = np.array([i for i in chosen if corpus.sources[i] != IAM or "#" not in corpus.texts[i]], int)
         kinds = np.array([kind_of(str(corpus.texts[i])) for i in chosen], str)
         parts = {
             kind: spread(chosen[kinds == kind], self.options.real_lines)

@@ -86,7 +86,7 @@ def prepare(
     for i, (line, text, found) in enumerate(zip(lines, said, aligned, strict=True)):
         if found is None:
             raise ValueError(f"line {i} is too short for its text {text!r}")
-        if found.surprise > MISMATCH and not force:
+        if found.nll > MISMATCH and not force:
             (reading,) = reader.read_lines([line], normalized=True)
             raise ValueError(
                 f"line {i} does not seem to say {text!r}: it reads {str(reading)!r}. "

@@ -31,6 +31,9 @@ from strokesynth.nn.products import products_in
 
 FORMAT = 1
 
+# An epoch may be empty where each line has a small chance to occur in it, but hardly so many in a row.
+_EMPTY_EPOCHS = 1000
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -237,9 +240,19 @@ class _Run:
         return f"train_nats_per_{self.task.unit}", f"{self.task.unit}s_per_second"
 
     def _keys(self) -> Iterator[Any]:
-        """The batches still to come, for ever; `progress` counts one as done once the loop asks for the next."""
+        """The batches still to come, for ever; `progress` counts one as done once the loop asks for the next.
+
+        Raises ValueError where there are none for so long that there will hardly be one.
+        """
+        empty = 0
         while True:
             keys = self.task.batches(self.progress.epoch)
+            empty = 0 if keys else empty + 1
+            if empty == _EMPTY_EPOCHS:
+                raise ValueError(
+                    f"the task {self.task.name} has no batch in {empty} epochs in a row: nothing to train on; "
+                    "repeats (--repeat) that leave out every line do this"
+                )
             while self.progress.position < len(keys):
                 yield keys[self.progress.position]
             self.progress.epoch, self.progress.position = self.progress.epoch + 1, 0

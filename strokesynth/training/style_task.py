@@ -18,6 +18,7 @@ from strokesynth._batches import by_length
 from strokesynth.alphabet import Alphabet
 from strokesynth.datasets.corpus import HELD_OUT, Corpus, spread
 from strokesynth.datasets.persons import person
+from strokesynth.datasets.sample import COMPOSED
 from strokesynth.ink import Ink
 from strokesynth.nn.mixture import log_likelihood, split_outputs
 from strokesynth.nn.sampling import sample_lines, start_point, with_terminal
@@ -29,9 +30,6 @@ from strokesynth.training.loop import Group
 from strokesynth.training.splits import by_source, split_corpus
 
 Ints = NDArray[np.int64]
-
-COMPOSED = ("composed",)
-"""Sources whose lines share ink with each other, so that none is a reference of another of the same source."""
 
 _COUNTS, _CHANCES = (1, 2, 3, 4, 6, 8), (0.3, 0.22, 0.2, 0.13, 0.1, 0.05)  # reference lines of a target
 _NO_REFERENCE = 0.12  # share of targets without any
@@ -87,7 +85,8 @@ class StyledHandwritingTask:
         )
         aligned = np.array([self.characters[s] >= 0 for s in self.starts[:-1]])
         # Running lines of each person, and composed ones of those who have nothing else.
-        composed = np.isin(corpus.sources, COMPOSED)
+        # Composed lines share ink with each other, so that none is a reference of another.
+        composed = corpus.sources == COMPOSED
         self.composed = composed
         self.lines_of = _by_person(self.persons, np.flatnonzero(aligned & ~composed))
         self.composed_of = _by_person(self.persons, np.flatnonzero(aligned & composed))

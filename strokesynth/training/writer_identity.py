@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from strokesynth.datasets.corpus import HELD_OUT, Corpus
 from strokesynth.datasets.persons import held_out_people, is_known, person, sitting
+from strokesynth.datasets.sample import IAM, UNIPEN_TEXT, UNIPEN_WORDS
 from strokesynth.ink import Ink
 from strokesynth.ink.normalize import normalize
 from strokesynth.nn.weights import load_weights
@@ -29,7 +30,7 @@ from strokesynth.training.writer_features import path_features, pen_path
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 
-SOURCES = ("iam", "unipen-text", "unipen-words")
+SOURCES = (IAM, UNIPEN_TEXT, UNIPEN_WORDS)
 """Sources of lines that people wrote as a whole; lines composed of single characters say little about a hand."""
 
 LEAST_CHARACTERS = 12
