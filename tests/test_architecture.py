@@ -26,7 +26,7 @@ MAP = {
     "recognition": {"ground", "ink", "nn"},
     "synthesis": {"ground", "ink", "nn", "page", "recognition", "datasets"},
     "training": {"ground", "ink", "nn", "plots", "datasets", "recognition"},
-    "evaluation": {"ground", "ink", "plots", "datasets", "recognition", "synthesis", "training"},
+    "evaluation": {"ground", "ink", "nn", "plots", "datasets", "recognition", "synthesis", "training"},
     "front door": {"ground", "ink", "page", "recognition", "synthesis"},
     "cli": {
         "ground",

@@ -8,7 +8,7 @@ import torch
 from makers import recognizer, styled_network
 
 from strokesynth import Ink
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.synthesis import imitation
 from strokesynth.synthesis.imitation import imitate
@@ -81,7 +81,7 @@ def test_text_that_is_not_given_is_read():
 def test_of_a_writer_of_a_corpus():
     inks = [wave(n, seed=n) for n in (5, 9, 7)]
     samples = [
-        Sample(ink, ink.text, writer, "trainset", "iam", str(i))
+        Sample(ink, Label(ink.text, writer, "trainset", "iam", str(i)))
         for i, (ink, writer) in enumerate(zip(inks, ("ann", "ann", "bob"), strict=True))
     ]
     corpus = Corpus.from_samples(samples, "generation")

@@ -20,8 +20,9 @@ from strokesynth.nn.style_encoder import StyleConfig, StyleEncoder, StyleVectors
 from strokesynth.nn.style_prior import StylePrior
 from strokesynth.nn.synthesis import SynthesisConfig, SynthesisNetwork, SynthesisState
 
-_GAIN = 4.0
-"""Factor of the style of a character in the rows of the text, whose weights learn so much faster for it."""
+_GAIN = 0.5
+"""Factor of the style of a character in the rows of the text. A style is told by few lines and changes everything, so
+that its weights have to learn more slowly than those of letters, by about this factor."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _TOGETHER = 24  # pieces written in hardly more time than one
 _BATCH = 64  # pieces written at once; more are hardly faster and only take memory
 
 # What random numbers are drawn for, besides the first writings of the pieces.
-_MARKS, _REPAIR, _FREELY = 1, 2, 3
+_MARKS, _REPAIR, _FREELY, _HAND = 1, 2, 3, 4
 
 
 class SynthesisError(ValueError, RuntimeError):
@@ -45,12 +45,14 @@ class WritingHand:
     prime: ink that the network reads first, so that it goes on in the same hand (Graves 2013, arXiv:1308.0850, section
         5.5): normalised, from the left edge on, and its text in base letters. Without it the longest piece that is to
         be written in the hand is written first, and the others go on after that.
+    keeps: the network keeps to one hand by itself, as one does that a style is folded into: no piece has to go first.
     transform: the map (2, 3) that makes what was written slant and as wide as the hand is; None leaves it as it is.
     """
 
     network: SynthesisNetwork
     prime: Ink | None = None
     transform: NDArray[np.float64] | None = None
+    keeps: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ class Seeds:
     def repair(self, hand: int, place: int, number: int) -> int:
         """Of one writing of words in a round of repair, by the number of their hand in the call."""
         return self._derived(hand, place, number, _REPAIR)
+
+    def hand(self, number: int) -> np.random.Generator:
+        """What draws the style of the call's so-manyth hand."""
+        return np.random.default_rng(self._derived(number, 0, 0, _HAND))
 
     def free(self) -> int:
         """Of writing without a text."""
@@ -121,7 +127,7 @@ class Session:
         first = {
             max(pieces, key=lambda piece: len(piece.text)): hand
             for hand, pieces in groups.items()
-            if hand.prime is None
+            if hand.prime is None and not hand.keeps
         }
         written = self._first_writings(first)
         leaders = {hand: written[piece].ink for piece, hand in first.items()}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 from strokesynth._checks import check_bias, whole
 from strokesynth.ink import Ink
 from strokesynth.nn.sampling import sample_freely
+from strokesynth.nn.style_encoder import StyleVectors
+from strokesynth.nn.styled import StyledNetwork
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork
 from strokesynth.nn.weights import Weights, load_weights, packaged
 from strokesynth.synthesis.options import FREE_POINTS, WordReader, WritingOptions
@@ -22,7 +26,7 @@ from strokesynth.synthesis.pieces import Line, put_together, window_of
 from strokesynth.synthesis.proofread import Proofreader
 from strokesynth.synthesis.session import Seeds, Session, WritingHand
 from strokesynth.synthesis.spelling import OnUnsupported, spell, spell_all
-from strokesynth.synthesis.style import Style
+from strokesynth.synthesis.style import Style, draw_prior
 
 if TYPE_CHECKING:
     from strokesynth.page.layout import Paragraph
@@ -35,6 +39,7 @@ DEFAULT_FREE_BIAS = 0.5
 """The bias of `write_freely`."""
 
 _MAX_POINTS = 100_000
+_KEPT = 8  # styles whose networks are kept, 15 MB each
 
 
 class WritingTrace(NamedTuple):
@@ -56,8 +61,9 @@ class Synthesizer:
 
     * bias: a number ≥ 0 that makes writing neater and less varied; None stands for the style's, or `DEFAULT_BIAS`.
     * style: the hand to write in: a name of `styles()`, a `Style`, or ink that says its text (`ink.text`), normalised
-      and resampled (`strokesynth.ink.normalize.normalize`), up to a line of it. The network reads it first and
-      goes on in the same hand (Graves 2013, section 5.5), for every line and every call alike.
+      and resampled (`strokesynth.ink.normalize.normalize`), up to a line of it. A network that knows styles imitates
+      it (`strokesynth.nn.styled`); another reads the ink first and goes on in the same hand (Graves 2013, section
+      5.5). Without a style, the seed draws a hand for each line from those that people might have.
     * seed: a whole number ≥ 0. The same call with the same seed gives the same ink, bit for bit, on the same
       machine; None gives other ink every time.
     * on_unsupported: what happens to characters that cannot be written (see `supported_characters`): "error" names
@@ -71,11 +77,14 @@ class Synthesizer:
 
     def __init__(self, weights: Weights, unconditional: str | os.PathLike[str] | None = None) -> None:
         """Use `load_synthesizer`. `unconditional` is the weights file for `write_freely`, read when needed."""
-        if not isinstance(weights.network, SynthesisNetwork):
+        if not isinstance(weights.network, SynthesisNetwork | StyledNetwork):
             raise ValueError(
-                f"writing text needs weights of conditional_handwriting; these are of {weights.task}"
+                "writing text needs weights of styled_handwriting or conditional_handwriting; these are of "
+                f"{weights.task}"
             )
-        self.network = weights.network
+        self.styled = weights.network if isinstance(weights.network, StyledNetwork) else None
+        self.network = _average_hand(weights.network)
+        self._folded: OrderedDict[tuple[bytes, bytes], SynthesisNetwork] = OrderedDict()
         self.alphabet = weights.alphabet
         self._free_path = packaged("prediction.safetensors") if unconditional is None else unconditional
 
@@ -168,16 +177,37 @@ class Synthesizer:
         style, bias = options.hand, options.bias
         if bias is None:
             bias = DEFAULT_BIAS if style is None or style.bias is None else style.bias
-        session = Session(self.alphabet, float(bias), Seeds.of(options.seed), self._reader(options))
-        return session.write(spellings, self._hands(style, len(texts), options.one_hand))
+        seeds = Seeds.of(options.seed)
+        session = Session(self.alphabet, float(bias), seeds, self._reader(options))
+        return session.write(spellings, self._hands(style, len(texts), options.one_hand, seeds))
 
-    def _hands(self, style: Style | None, count: int, together: bool) -> list[WritingHand]:
+    def _hands(self, style: Style | None, count: int, together: bool, seeds: Seeds) -> list[WritingHand]:
         """What each of so many lines is written in: the style, one hand for all, or each in another."""
         if style is None:
-            own = [WritingHand(self.network) for _ in range(1 if together else count)]
+            different = 1 if together else count
+            if self.styled is not None and self.styled.prior.fitted:
+                drawn = draw_prior(self.styled, [seeds.hand(number) for number in range(different)])
+                own = [self._in_style(StyleVectors(*parts)) for parts in zip(*drawn, strict=True)]
+            else:
+                own = [WritingHand(self.network) for _ in range(different)]
             return own * count if together else own
+        if self.styled is not None:
+            prime = self._readable(style.ink) if style.prime and style.ink is not None else None
+            return [replace(self._in_style(style.vectors(self.styled)), prime=prime)] * count
         upright, transform = style.upright
         return [WritingHand(self.network, self._readable(upright), transform)] * count
+
+    def _in_style(self, style: StyleVectors) -> WritingHand:
+        """A style folded into a network of its own; those of the last few styles are kept."""
+        assert self.styled is not None
+        key = (style.hand.cpu().numpy().tobytes(), style.characters.cpu().numpy().tobytes())
+        network = self._folded.pop(key, None)
+        if network is None:
+            network = self.styled.fold(style)
+        self._folded[key] = network
+        while len(self._folded) > _KEPT:
+            self._folded.popitem(last=False)
+        return WritingHand(network, keeps=True)
 
     @cached_property
     def _proofreader(self) -> Proofreader:
@@ -205,6 +235,15 @@ class Synthesizer:
         return Ink(style.translate(-style.bounds[0], 0.0).strokes, text)
 
 
+def _average_hand(network: SynthesisNetwork | StyledNetwork) -> SynthesisNetwork:
+    """The network itself, or that of the style at the origin."""
+    if isinstance(network, SynthesisNetwork):
+        return network
+    hand = torch.zeros(network.config.style.hand_size, device=network.offset_mean.device)
+    size = (network.config.pen.alphabet_size, network.config.style.character_size)
+    return network.fold(StyleVectors(hand, torch.zeros(size, device=hand.device)))
+
+
 def load_synthesizer(
     path: str | os.PathLike[str] | None = None,
     device: str | torch.device = "cpu",
@@ -212,7 +251,7 @@ def load_synthesizer(
 ) -> Synthesizer:
     """The synthesizer with the weights in the package, or others.
 
-    path: weights of conditional_handwriting, as a training run leaves them. unconditional: of
+    path: weights of styled_handwriting or conditional_handwriting, as a training run leaves them. unconditional: of
     unconditional_handwriting, for `write_freely`; read when first needed.
     Raises FileNotFoundError where there is no such file, ValueError where it holds no such weights, or the device
     cannot be used.

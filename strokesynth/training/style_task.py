@@ -110,8 +110,8 @@ class StyledHandwritingTask:
             return [Group(list(styled.encoder.parameters()), 1.0)]
         return [
             Group(list(styled.pen.parameters()), 1.0),
-            Group(list(styled.hand.parameters()), 4.0),
-            Group(list(styled.encoder.parameters()), 2.0),
+            Group(list(styled.hand.parameters()), 0.25),
+            Group(list(styled.encoder.parameters()), 0.5),
         ]
 
     def batches(self, epoch: int) -> list[Ints]:
