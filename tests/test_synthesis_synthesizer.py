@@ -334,7 +334,7 @@ def test_bad_points(writer, points):
 
 
 def test_weights_are_of_the_right_task(folder, writer):
-    with pytest.raises(ValueError, match="needs weights of conditional_handwriting; .*unconditional"):
+    with pytest.raises(ValueError, match="of styled_handwriting or conditional_handwriting; .*unconditional"):
         load_synthesizer(folder / "prediction.safetensors")
     crossed = load_synthesizer(
         folder / "synthesis.safetensors", unconditional=folder / "synthesis.safetensors"

@@ -154,7 +154,7 @@ def test_the_spread_learns_how_far_styles_of_one_writer_lie_apart():
 def test_a_warp_shears_and_stretches_positions():
     rng = np.random.default_rng(0)
     found = [w for w in (_warp(rng) for _ in range(300)) if w is not None]
-    assert 100 < len(found) < 200
+    assert 45 < len(found) < 105
     for warp in found:
         assert (warp[:, 1] == [0, 1]).all() and 0.6 < warp[0, 0] < 1.7 and abs(warp[1, 0]) <= 0.6
     line = np.array([[1.0, -2.0]], np.float32)
