@@ -30,7 +30,7 @@ VERSION = 1
 BUNDLED = Path(__file__).parents[1] / "styles"
 
 COMMON_WIDTH = 1.05
-"""Of the network's own hand, x-heights a character."""
+"""Width of the network's own hand, in x-heights a character."""
 
 _MOST_SLANT, _MOST_STRETCH = 0.8, 1.8
 _LETTERS_TO_MEASURE = 10
@@ -83,9 +83,9 @@ class Style:
         stretch = min(max(hand.width / COMMON_WIDTH, 1 / _MOST_STRETCH), _MOST_STRETCH)
         if sum(not c.isspace() for c in self.ink.text or "") < _LETTERS_TO_MEASURE:
             slant, stretch = 0.0, 1.0
-        there = np.array([[stretch, -slant, 0.0], [0.0, 1.0, 0.0]])
-        back = np.array([[1.0, slant, 0.0], [0.0, stretch, 0.0]]) / stretch
-        return self.ink.transform(back), there
+        slanted = np.array([[stretch, -slant, 0.0], [0.0, 1.0, 0.0]])
+        upright = np.array([[1.0, slant, 0.0], [0.0, stretch, 0.0]]) / stretch
+        return self.ink.transform(upright), slanted
 
     @classmethod
     def from_ink(
@@ -168,7 +168,7 @@ class Measure(NamedTuple):
     lifts: float  # strokes a letter: about 1.3 in print, 0.5 in joined writing
     turning: float  # radians that the pen turns a letter
     ascent: float  # x-heights above the baseline that 3 % of the points exceed
-    descent: float  # and below it, 2 %
+    descent: float  # x-heights below the baseline that 2 % of the points exceed
 
     def distance(self, other: Measure) -> float:
         """Between two hands, in units of how much lines of one hand differ."""

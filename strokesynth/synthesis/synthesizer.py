@@ -174,8 +174,8 @@ class Synthesizer:
     def _hands(self, style: Style | None, count: int, together: bool) -> list[WritingHand]:
         """What each of so many lines is written in: the style, one hand for all, or each in another."""
         if style is None:
-            own = [WritingHand(self.network) for _ in range(1 if together else count)]
-            return own * count if together else own
+            hands = [WritingHand(self.network) for _ in range(1 if together else count)]
+            return hands * count if together else hands
         upright, transform = style.upright
         return [WritingHand(self.network, self._readable(upright), transform)] * count
 
@@ -186,7 +186,7 @@ class Synthesizer:
     def proofreader(
         self, proofread: bool | WordReader, candidates: int | None = None, limit: float | None = None
     ) -> WordReader | None:
-        """The one that is meant by these arguments, see the class: None for False."""
+        """The reader that these arguments mean (see the class); None where nothing is proofread."""
         return self._reader(WritingOptions(proofread=proofread, candidates=candidates, limit=limit))
 
     def _reader(self, options: WritingOptions) -> WordReader | None:
