@@ -34,6 +34,7 @@ _FLATTERS = "it is the reader that proofreads, and flatters what it proofread: g
 def evaluate_main(argv: Sequence[str] | None = None, *, prog: str | None = None) -> int:
     """``evaluate.py`` and ``strokesynth evaluate``."""
     from strokesynth import __version__
+    from strokesynth.evaluation.synthesis import Options
 
     parser = argparse.ArgumentParser(
         prog,
@@ -55,9 +56,13 @@ def evaluate_main(argv: Sequence[str] | None = None, *, prog: str | None = None)
     parser.add_argument(
         "--no-proofread", action="store_true", help="leave out what is proofread, which takes longest"
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="of the texts and the writing (0)")
-    parser.add_argument("--lines", type=int, metavar="N", help="of each kind (200)")
-    parser.add_argument("--per-character", type=int, metavar="N", help="writings of each character (50)")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help=f"of the texts and the writing ({Options.seed})"
+    )
+    parser.add_argument("--lines", type=int, metavar="N", help=f"of each kind ({Options.lines})")
+    parser.add_argument(
+        "--per-character", type=int, metavar="N", help=f"writings of each character ({Options.per_character})"
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     group = parser.add_argument_group("files")
     group.add_argument(

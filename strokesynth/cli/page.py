@@ -13,7 +13,7 @@ from strokesynth.cli._flags import default
 if TYPE_CHECKING:
     from strokesynth.synthesis.synthesizer import Synthesizer
 
-# Options of `write_page` by their names here.
+# What each argument is called as a keyword of `write_page`.
 _OPTIONS = {
     "paper": "paper",
     "orientation": "orientation",

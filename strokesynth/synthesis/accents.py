@@ -60,9 +60,8 @@ MARKS: dict[str, Mark] = {
     "\u0306": Mark("above", (_arc(190, -10, 0.29, 0.3, -0.32),)),  # breve
     "\u0307": Mark("above", (((0.0, -0.16),),)),  # dot
     "\u0308": Mark("above", (((-0.2, -0.15),), ((0.22, -0.17),))),  # diaeresis
-    "\u0309": Mark(
-        "above", (((-0.14, -0.36), (0.0, -0.46), (0.14, -0.36), (0.04, -0.18), (0.02, -0.02)),)
-    ),  # hook
+    # hook
+    "\u0309": Mark("above", (((-0.14, -0.36), (0.0, -0.46), (0.14, -0.36), (0.04, -0.18), (0.02, -0.02)),)),
     "\u030a": Mark("above", (_arc(-100, 275, 0.19, 0.2, -0.22),)),  # ring
     "\u030b": Mark("above", (((0.0, -0.44), (-0.2, 0.0)), ((0.36, -0.44), (0.14, 0.0)))),  # double acute
     "\u030c": Mark(
@@ -80,9 +79,8 @@ MARKS: dict[str, Mark] = {
     "\u0331": Mark("below", (((-0.32, 0.3), (0.34, 0.28)),)),  # macron
     "\u0335": Mark("through", (((-0.32, 0.03), (0.34, -0.03)),)),  # bar
     "\u0337": Mark("through", (((0.28, -0.22), (-0.28, 0.22)),)),  # short slash
-    "\u0338": Mark(
-        "through", (((1.25, -1.3), (0.0, 0.0), (-1.25, 1.3)),)
-    ),  # slash, in halves of the letter's box
+    # slash, in halves of the letter's box
+    "\u0338": Mark("through", (((1.25, -1.3), (0.0, 0.0), (-1.25, 1.3)),)),
     "€": Mark("through", (((-0.3, -0.16), (0.55, -0.18)), ((-0.32, 0.16), (0.45, 0.14)))),
     "£": Mark("through", (((-0.32, 0.03), (0.42, -0.03)),)),
     "¥": Mark("through", (((-0.36, 0.0), (0.38, -0.02)), ((-0.36, 0.28), (0.38, 0.26)))),
@@ -147,19 +145,19 @@ def draw_marks(
     gone: set[int] = set()
     after: dict[int, list[tuple[Floats, int]]] = {}  # by stroke
     for letter, keys in enumerate(marks):
-        own = [i for i, owner in enumerate(owners) if (owner == letter).any()]
-        if not keys or not own:
+        mine = [i for i, owner in enumerate(owners) if (owner == letter).any()]  # strokes of the letter
+        if not keys or not mine:
             continue
-        shape = [_dense(strokes[i][owners[i] == letter]) for i in own if i not in dots]
-        body = np.concatenate(shape or [_dense(strokes[i][owners[i] == letter]) for i in own])
+        shape = [_dense(strokes[i][owners[i] == letter]) for i in mine if i not in dots]
+        body = np.concatenate(shape or [_dense(strokes[i][owners[i] == letter]) for i in mine])
         box = _Box(body, base[letter])
-        last = own[-1]
+        last = mine[-1]
         for key in keys:
             mark = _of_letter(key, base[letter])
             if mark.place in ("above", "shape") and base[letter] in "ij" and key not in "¿¡°·":
                 gone |= {i for i, owner in dots.items() if owner == letter}
             if mark.place == "shape":
-                for i in own:
+                for i in mine:
                     if 2 * (owners[i] == letter).sum() > len(owners[i]):
                         strokes[i] = _reshaped(key, strokes[i], body)
                 continue

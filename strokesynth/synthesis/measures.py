@@ -17,7 +17,7 @@ class Measure(NamedTuple):
     lifts: float  # strokes a letter: about 1.3 in print, 0.5 in joined writing
     turning: float  # radians that the pen turns a letter
     ascent: float  # x-heights above the baseline that 3 % of the points exceed
-    descent: float  # and below it, 2 %
+    descent: float  # x-heights below the baseline that 2 % of the points exceed
 
     def distance(self, other: Measure) -> float:
         """Between two hands, in units of how much lines of one hand differ."""

@@ -118,11 +118,14 @@ def write_page(
     )
     words = _write_words(synthesizer, passages, options, pieces, progress)
     rng = np.random.default_rng(human)
-    varied = iter(vary([word for own in words for word in own], layout.variation, rng))
-    words = [[next(varied) for _ in own] for own in words]
+    varied = iter(vary([word for passage in words for word in passage], layout.variation, rng))
+    words = [[next(varied) for _ in passage] for passage in words]
     lines = lay_out(passages, words, sheet_paper, layout, rng)
     return Page(
-        tuple(Sheet(k, sheet_paper, tuple(own), layout.x_height) for k, own in enumerate(lines, start=1))
+        tuple(
+            Sheet(k, sheet_paper, tuple(on_sheet), layout.x_height)
+            for k, on_sheet in enumerate(lines, start=1)
+        )
     )
 
 
@@ -206,11 +209,13 @@ def _write_words(
         batch = pieces[start : start + _BATCH]
         written = write(batch)
         # Where the network left out a word, or did not lift the pen before it, each is written by itself.
-        failed = {k: batch[k].split() for k, own in enumerate(written) if len(own) != len(batch[k].split())}
-        again = iter(write([word for own in failed.values() for word in own]) if failed else ())
+        failed = {
+            k: batch[k].split() for k, found in enumerate(written) if len(found) != len(batch[k].split())
+        }
+        again = iter(write([word for texts in failed.values() for word in texts]) if failed else ())
         for k in failed:
             written[k] = [word for _ in failed[k] for word in next(again)]
-        words += [word for own in written for word in own]
+        words += [word for piece in written for word in piece]
         done += sum(map(len, batch))
         if progress is not None:
             progress(done, total)

@@ -168,7 +168,7 @@ def window_of(line: Line, ink: Ink, origin: NDArray[np.int64]) -> NDArray[np.flo
 
 
 def _legibility(line: Line) -> float | None:
-    """Of the pieces together, where they have been read."""
+    """The legibility of the pieces together; None unless all have been read."""
     known = [writing.word_nlls for _, writing, _ in line.pieces if writing.word_nlls is not None]
     if len(known) < len(line.pieces):
         return None
@@ -186,9 +186,8 @@ def _level(ink: Ink) -> Ink:
     text = ink.text or ""
     if sum(c.isalnum() for c in text) < _LETTERS_TO_LEVEL:
         return ink
-    from strokesynth.ink.normalize import (
-        estimate_baseline,  # SciPy takes longer to import than a line to write
-    )
+    # SciPy takes longer to import than a line to write.
+    from strokesynth.ink.normalize import estimate_baseline
 
     baseline = estimate_baseline(ink, text, x_height=1.0)
     points = baseline.level(np.concatenate(ink.strokes).astype(np.float64))

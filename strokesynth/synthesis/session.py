@@ -66,19 +66,19 @@ class Seeds:
 
     @classmethod
     def of(cls, seed: int | None) -> Seeds:
-        """Those of a call with this seed, a whole number of at least 0; None gives others every time."""
+        """The seeds of a call with this seed, a whole number of at least 0; None gives others every time."""
         return cls(int(seed_sequence(seed).entropy))  # type: ignore[arg-type]
 
     def piece(self, piece: Piece, number: int) -> int:
-        """Of one writing of a piece."""
+        """The seed of one writing of a piece."""
         return self._derived(piece.line, piece.start, number)
 
     def marks(self, piece: Piece) -> int:
-        """Of what is drawn over a piece."""
+        """The seed of the marks that are drawn over a piece."""
         return self._derived(piece.line, piece.start, 0, _MARKS)
 
     def repair(self, hand: int, place: int, number: int) -> int:
-        """Of one writing of words in a round of repair, by the number of their hand in the call."""
+        """The seed of one writing of words in a round of repair; `hand` counts the hands of the call."""
         return self._derived(hand, place, number, _REPAIR)
 
     def hand(self, number: int) -> np.random.Generator:
@@ -86,7 +86,7 @@ class Seeds:
         return np.random.default_rng(self._derived(number, 0, 0, _HAND))
 
     def free(self) -> int:
-        """Of writing without a text."""
+        """The seed of writing without a text."""
         return self._derived(0, 0, 0, _FREELY)
 
     def _derived(self, *key: int) -> int:
@@ -135,7 +135,8 @@ class Session:
             settled = replace(hand, prime=leaders.get(hand, hand.prime))
             written |= self._first_writings({piece: settled for piece in pieces if piece not in first})
             if self.reader is not None:
-                written |= self._repaired({piece: written[piece] for piece in pieces}, settled, number)
+                best = {piece: written[piece] for piece in pieces}
+                written |= self._repaired(best, settled, number, self.reader)
         return [
             Line(spelling, [(p, written[p], self.seeds.marks(p)) for p in pieces], hand.transform)
             for spelling, pieces, hand in zip(spellings, lines, hands, strict=True)
@@ -168,12 +169,11 @@ class Session:
         return {piece: writing for piece, (writing, _) in best.items()}
 
     def _repaired(
-        self, written: Mapping[Piece, WrittenPiece], hand: WritingHand, number: int
+        self, written: Mapping[Piece, WrittenPiece], hand: WritingHand, number: int, reader: WordReader
     ) -> dict[Piece, WrittenPiece]:
-        """The pieces of one hand, the call's so-manyth, with the best writings of words that could not be read."""
-        assert self.reader is not None
-        repair = Repair([(piece.text, writing) for piece, writing in written.items()], self.reader)
-        copies = self.reader.candidates
+        """The pieces of one hand, the one of this number, with better writings of unreadable words."""
+        repair = Repair([(piece.text, writing) for piece, writing in written.items()], reader)
+        copies = reader.candidates
         for attempt in range(ROUNDS):
             texts = [text for text in repair.wanted() for _ in range(copies)]
             if not texts:
@@ -203,7 +203,10 @@ class Session:
         return results
 
     def _sampled(self, jobs: Sequence[_Job]) -> list[SampledLine]:
-        """The jobs' texts as their networks write them, from the origin; all in one state of mind in one batch."""
+        """The jobs' texts as their networks write them, from the origin.
+
+        Jobs of the same network and the same prime are written together.
+        """
         alike: dict[tuple[int, int], list[int]] = {}
         for k, job in enumerate(jobs):
             alike.setdefault((id(job.hand.network), id(job.hand.prime)), []).append(k)

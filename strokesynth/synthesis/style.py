@@ -45,7 +45,7 @@ DEFAULT_STRENGTH = 1.3
 """How far beyond the average hand a style made from ink is taken: 1 is as the encoder finds it."""
 
 COMMON_WIDTH = 1.05
-"""Of a primed network's own hand, x-heights a character."""
+"""Width of a primed network's own hand, in x-heights a character."""
 
 _MOST_SLANT, _MOST_STRETCH = 0.8, 1.8
 _LETTERS_TO_MEASURE = 10
@@ -100,9 +100,9 @@ class Style:
         stretch = min(max(hand.width / COMMON_WIDTH, 1 / _MOST_STRETCH), _MOST_STRETCH)
         if sum(not c.isspace() for c in self.ink.text or "") < _LETTERS_TO_MEASURE:
             slant, stretch = 0.0, 1.0
-        there = np.array([[stretch, -slant, 0.0], [0.0, 1.0, 0.0]])
-        back = np.array([[1.0, slant, 0.0], [0.0, stretch, 0.0]]) / stretch
-        return self.ink.transform(back), there
+        slanted = np.array([[stretch, -slant, 0.0], [0.0, 1.0, 0.0]])
+        upright = np.array([[1.0, slant, 0.0], [0.0, stretch, 0.0]]) / stretch
+        return self.ink.transform(upright), slanted
 
     # --- making styles -----------------------------------------------------------------------------------
 

@@ -187,10 +187,10 @@ class Synthesizer:
             different = 1 if together else count
             if self.styled is not None and self.styled.prior.fitted:
                 drawn = draw_prior(self.styled, [seeds.hand(number) for number in range(different)])
-                own = [self._in_style(StyleVectors(*parts)) for parts in zip(*drawn, strict=True)]
+                hands = [self._in_style(StyleVectors(*parts)) for parts in zip(*drawn, strict=True)]
             else:
-                own = [WritingHand(self.network) for _ in range(different)]
-            return own * count if together else own
+                hands = [WritingHand(self.network) for _ in range(different)]
+            return hands * count if together else hands
         if self.styled is not None:
             prime = self._readable(style.ink) if style.prime and style.ink is not None else None
             return [replace(self._in_style(style.vectors(self.styled)), prime=prime)] * count
@@ -216,7 +216,7 @@ class Synthesizer:
     def proofreader(
         self, proofread: bool | WordReader, candidates: int | None = None, limit: float | None = None
     ) -> WordReader | None:
-        """The one that is meant by these arguments, see the class: None for False."""
+        """The reader that these arguments mean (see the class); None where nothing is proofread."""
         return self._reader(WritingOptions(proofread=proofread, candidates=candidates, limit=limit))
 
     def _reader(self, options: WritingOptions) -> WordReader | None:
