@@ -291,3 +291,47 @@ def recorded_line(
             strokes.append((stroke + [pen, 0] + rng.normal(0, wobble, stroke.shape)) * scale + shift)
         pen += 0.95
     return Ink.from_strokes([np.round(s) for s in strokes], text=text)
+
+
+def hand_of_loops(slant, height, rng):
+    """Loops with a slant and a height of their own: a hand that no one could mistake."""
+    t = np.linspace(0.0, 2 * np.pi, 14)
+    strokes, x = [], 0.0
+    for _ in range(int(rng.integers(5, 9))):
+        width = rng.uniform(0.6, 1.2)
+        y = -0.5 * height * (1 - np.cos(t))
+        strokes.append(np.column_stack([x + width * np.sin(t) - slant * y, y]))
+        x += width + 1.0
+    return Ink.from_strokes(strokes)
+
+
+def hands_corpus(writers=24, lines=6):
+    """Lines of so many writers, of whom six are held out."""
+    rng = np.random.default_rng(0)
+    samples = []
+    for w in range(writers):
+        hand = rng.uniform(-0.6, 0.9), rng.uniform(0.7, 3.0)
+        for i in range(lines):
+            # Two of those who are held out go by another name in the training split as well.
+            other = w < 2 and i >= lines // 2
+            name = f"cee:w{w}" if other else f"ced:w{w}"
+            split = "testset_v" if w < 6 and not other else "trainset"
+            source = ("unipen-text", "unipen-words")[i % 2]
+            samples.append(
+                Sample(hand_of_loops(*hand, rng), Label("ooo ooo ooo ooo", name, split, source, f"{w}/{i}"))
+            )
+    samples.append(
+        Sample(
+            hand_of_loops(0, 1, rng),
+            Label("ooo ooo ooo ooo", "form:a01-000u", "trainset", "iam", "a01-000u-01"),
+        )
+    )
+    samples += [
+        Sample(
+            hand_of_loops(0, 1, rng), Label("ooo ooo ooo ooo", "ced:few", "trainset", "unipen-text", "few")
+        )
+    ] * 2
+    samples += [
+        Sample(hand_of_loops(0, 1, rng), Label("ooo ooo ooo ooo", "ced:w9", "trainset", "composed", "c"))
+    ] * 5
+    return Corpus.from_samples(samples, "generation")

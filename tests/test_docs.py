@@ -21,6 +21,7 @@ from types import SimpleNamespace
 import griffe
 import numpy as np
 import pytest
+from makers import hands_corpus
 from mkdocs.exceptions import PluginError
 
 import strokesynth as ss
@@ -92,6 +93,7 @@ def made(tmp_path_factory):
     lines = synthesizer.write_lines(texts, style="plain", seed=2)
     make_iam(folder / "IAM_FOLDER", lines)
     make_unipen(folder / "UNIPEN_FOLDER", lines)
+    hands_corpus(writers=10).save(folder / "data" / "corpus.npz")
     (folder / "IAM").symlink_to("IAM_FOLDER")
     (folder / "UNIPEN").symlink_to("UNIPEN_FOLDER")
     return folder

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from makers import save_recognition
+from makers import hand_of_loops, hands_corpus, save_recognition
 
 from strokesynth.cli import train_main
-from strokesynth.datasets import Label, Sample
+from strokesynth.datasets import Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.datasets.persons import person
 from strokesynth.ink import Ink
+from strokesynth.nn.products import products_in
 from strokesynth.training.loop import TrainingOptions, train
 from strokesynth.training.writer_identity import WriterJudge, assess_real_lines
 from strokesynth.training.writer_task import WriterTask, cut
@@ -17,45 +18,9 @@ from strokesynth.training.writer_task import WriterTask, cut
 CONFIG = {"hidden_size": 16, "blocks": 1, "heads": 2, "embedding_size": 8}
 
 
-def line(slant, height, rng):
-    """Loops with a slant and a height of their own: a hand that no one could mistake."""
-    t = np.linspace(0.0, 2 * np.pi, 14)
-    strokes, x = [], 0.0
-    for _ in range(int(rng.integers(5, 9))):
-        width = rng.uniform(0.6, 1.2)
-        y = -0.5 * height * (1 - np.cos(t))
-        strokes.append(np.column_stack([x + width * np.sin(t) - slant * y, y]))
-        x += width + 1.0
-    return Ink.from_strokes(strokes)
-
-
-def make_corpus(writers=24, lines=6):
-    rng = np.random.default_rng(0)
-    samples = []
-    for w in range(writers):
-        hand = rng.uniform(-0.6, 0.9), rng.uniform(0.7, 3.0)
-        for i in range(lines):
-            # Two of those who are held out go by another name in the training split as well.
-            other = w < 2 and i >= lines // 2
-            name = f"cee:w{w}" if other else f"ced:w{w}"
-            split = "testset_v" if w < 6 and not other else "trainset"
-            source = ("unipen-text", "unipen-words")[i % 2]
-            samples.append(
-                Sample(line(*hand, rng), Label("ooo ooo ooo ooo", name, split, source, f"{w}/{i}"))
-            )
-    samples.append(
-        Sample(line(0, 1, rng), Label("ooo ooo ooo ooo", "form:a01-000u", "trainset", "iam", "a01-000u-01"))
-    )
-    samples += [
-        Sample(line(0, 1, rng), Label("ooo ooo ooo ooo", "ced:few", "trainset", "unipen-text", "few"))
-    ] * 2
-    samples += [Sample(line(0, 1, rng), Label("ooo ooo ooo ooo", "ced:w9", "trainset", "composed", "c"))] * 5
-    return Corpus.from_samples(samples, "generation")
-
-
 @pytest.fixture(scope="module")
 def corpus():
-    return make_corpus()
+    return hands_corpus()
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +50,11 @@ def test_epochs_are_pure_and_nobody_crowds_out_the_others(corpus, task):
     many = np.array(["ced:w9"] * 200 + ["ced:w10"] * 10)
     rng = np.random.default_rng(1)
     pool = [
-        Sample(line(0, 1, rng), Label("o" * 12, str(w), "trainset", "iam", f"a-{i}"))
+        Sample(hand_of_loops(0, 1, rng), "o" * 12, str(w), "trainset", "iam", f"a-{i}")
         for i, w in enumerate(many)
     ]
     pool += [
-        Sample(line(0, 1, rng), Label("o" * 12, f"ced:w{i % 2}", "testset", "iam", f"b-{i}"))
+        Sample(hand_of_loops(0, 1, rng), "o" * 12, f"ced:w{i % 2}", "testset", "iam", f"b-{i}")
         for i in range(8)
     ]
     uneven = WriterTask(Corpus.from_samples(pool, "generation"), batch_size=8, seed=0, config=CONFIG)
@@ -99,7 +64,7 @@ def test_epochs_are_pure_and_nobody_crowds_out_the_others(corpus, task):
     assert all((uneven.people[d] == "ced:w10").sum() == 10 for d in drawn)
 
 
-def test_loss_is_additive_margin_softmax(task, monkeypatch, products):
+def test_loss_is_additive_margin_softmax(task, monkeypatch):
     key = task.batches(0)[0]
     monkeypatch.setattr("strokesynth.training.writer_task.vary", lambda path, rng: path)
     network = task.network.eval()
@@ -108,13 +73,22 @@ def test_loss_is_additive_margin_softmax(task, monkeypatch, products):
     from strokesynth.training.writer_features import path_features
     from strokesynth.training.writer_identity import stack
 
-    with torch.no_grad(), torch.autocast("cpu", products, enabled=products != torch.float32):
+    with torch.no_grad():
         cosines = network(*stack([path_features(task._paths[int(i)]) for i in key])).double()
     expected = 0.0
     for row, owner in zip(cosines, task.labels[key]):
         logits = [24.0 * (float(c) - (0.25 if j == owner else 0.0)) for j, c in enumerate(row)]
         expected += np.log(np.sum(np.exp(logits))) - logits[owner]
     assert float(total.detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_products_are_in_the_type_that_is_set(task):
+    totals = []
+    for choice in ("float32", "bfloat16"):
+        torch.manual_seed(0)
+        with products_in(choice), torch.no_grad():
+            totals.append(float(task.loss(task.network.eval(), task.training[:12])[0]))
+    assert totals[0] != totals[1] and totals[0] == pytest.approx(totals[1], rel=0.2)
 
 
 def test_it_learns_hands_of_people_it_never_saw(corpus):
