@@ -1,5 +1,8 @@
 """Writing speed: a fresh start, one line of 40 characters, 32 such lines in one batch, a page of 1,800 characters.
 
+The 32 lines are also written in one hand that is folded into the weights, and each in a hand of its own. Where the
+weights know no styles, they are made to take some that change nothing: the work is the same.
+
 The start is that of a whole new process: interpreter, imports, loading of the weights in the package. The plain
 network (`benchmarks/reference.py`) has the same weights and writes a line of as many points; it has no batches, and
 knows nothing of pages, so that it is their yardstick as well, point for point. Ceilings: one line reads all weights at
@@ -25,9 +28,12 @@ from benchmarks.ceilings import measure as measure_ceilings
 from benchmarks.reference import plain_sample, plain_twin
 from strokesynth import load_synthesizer
 from strokesynth.nn.kernel.library import SWITCH
+from strokesynth.nn.sampling import sample_lines
+from strokesynth.nn.styled import StyledConfig, StyledNetwork
 
 if TYPE_CHECKING:
     from strokesynth import Synthesizer
+    from strokesynth.nn.synthesis import SynthesisNetwork
 
 # Forty characters each.
 LINES = (
@@ -89,6 +95,38 @@ def lines(
     return work
 
 
+def hands(
+    count: int = 1, weights: str | None = None, synthesizer: Synthesizer | None = None
+) -> benchmarks.Work:
+    """32 lines in `count` hands, 1 or 32, new lines at each call; it counts points."""
+    if count not in (1, 32):
+        raise ValueError(f"32 lines in {count} hands; expected 1 hand or 32")
+    writer = synthesizer or load_synthesizer(weights)
+    network: SynthesisNetwork | StyledNetwork = writer.network
+    if not isinstance(network, StyledNetwork):
+        network = StyledNetwork(StyledConfig(pen=writer.network.config)).eval()
+        network.start_from(writer.network)
+    sizes, letters = network.config.style, network.config.pen.alphabet_size
+    numbers = torch.Generator().manual_seed(0)
+    drawn = [
+        torch.randn(32, *size, generator=numbers)
+        for size in ((sizes.hand_size,), (letters, sizes.character_size))
+    ]
+    styles = StyleVectors(*drawn) if count == 32 else None
+    if styles is None:
+        network = network.fold(StyleVectors(*(part[0] for part in drawn)))
+    codes = [
+        writer.alphabet.encode(text, with_end=True) for text in itertools.islice(itertools.cycle(LINES), 32)
+    ]
+    calls = itertools.count()
+
+    def work() -> float:
+        seeds = range(32 * (call := next(calls)), 32 * (call + 1))
+        return sum(len(line.offsets) for line in sample_lines(network, codes, seeds, styles=styles))
+
+    return work
+
+
 def pages(
     characters: int = CHARACTERS,
     proofread: bool = False,
@@ -143,6 +181,8 @@ def measure(
         plain: plain_line(synthesizer=shared),
         "writing, 32 lines": lines(32, synthesizer=shared),
         "writing, 32 lines, not compiled": not_compiled(lines(32, synthesizer=shared)),
+        "writing, 32 lines, one hand": hands(1, synthesizer=shared),
+        "writing, 32 lines, 32 hands": hands(32, synthesizer=shared),
         "A4 page, not proofread": pages(synthesizer=shared),
         "A4 page, proofread": pages(proofread=True, synthesizer=shared),
     }
@@ -153,6 +193,8 @@ def measure(
         "writing, one line": ("lines", 1, 40, weights),
         plain: ("plain_line", weights),
         "writing, 32 lines": ("lines", 32, 40, weights),
+        "writing, 32 lines, one hand": ("hands", 1, weights),
+        "writing, 32 lines, 32 hands": ("hands", 32, weights),
         "A4 page, not proofread": ("pages", CHARACTERS, False, weights),
         "A4 page, proofread": ("pages", CHARACTERS, True, weights),
     }

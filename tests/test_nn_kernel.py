@@ -14,7 +14,9 @@ import torch
 from strokesynth.nn.kernel import library, writer
 from strokesynth.nn.kernel.writer import Lines, writer_of
 from strokesynth.nn.mixture import sample, split_outputs
-from strokesynth.nn.sampling import sample_freely, sample_lines, start_point
+from strokesynth.nn.sampling import _hands, sample_freely, sample_lines, start_point
+from strokesynth.nn.style_encoder import StyleConfig, StyleVectors
+from strokesynth.nn.styled import StyledConfig, StyledNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +41,28 @@ def make(kind=SynthesisNetwork, half=True, units=40):
         if kind is SynthesisNetwork:
             network.first.b_p[6:] = np.log(0.25)
     return network
+
+
+def make_styled(half=True, units=40):
+    """A styled network and a style for each of the texts."""
+    torch.manual_seed(6)
+    config = StyledConfig(
+        SynthesisConfig(units, 5, 3, LETTERS),
+        StyleConfig(hand_size=5, character_size=6, channels=8, heads=2),
+    )
+    network = StyledNetwork(config).eval()
+    network.start_from(make(half=half, units=units))
+    with torch.no_grad():
+        for weights in [linear.weight for linear in network.hand]:
+            weights.normal_(0, 0.1)
+        for weights, columns in network._style_columns():
+            added = torch.randn_like(weights[:, columns]) * 0.2
+            weights[:, columns] = added.half().float() if half else added
+    return network, StyleVectors(torch.randn(len(TEXTS), 5), torch.randn(len(TEXTS), LETTERS, 6))
+
+
+def some(styles, rows):
+    return StyleVectors(*(part[rows] for part in styles))
 
 
 def real_ink(n=300, seed=0):
@@ -133,6 +157,45 @@ def test_steps_of_the_prediction_network():
 
 @needs_compiler
 @pytest.mark.usefixtures("instructions")
+@pytest.mark.parametrize("half", [True, False], ids=["float16", "float32"])
+@pytest.mark.parametrize("units", [40, 7])
+def test_steps_in_hands_are_those_of_each_folded(half, units):
+    """Oracle: each line alone, by the plain steps in float64 of the network that its style is folded into.
+
+    Where weights are float16, so is what letters and styles are folded into, and the oracle rounds it likewise; two
+    sums that differ in the last digit of float32 may be rounded apart.
+    """
+    network, styles = make_styled(half, units)
+    with torch.no_grad():
+        lines = Lines(writer_of(network.pen), TEXTS, hands=_hands(network, styles))
+    rounded = lines.arrays["adding"].dtype == np.float16
+    assert half or not rounded
+    ink = real_ink(120)
+    found, found_phi = [], []
+    for point in ink:
+        found_phi.append(lines.follow(point[None])[:, 0].copy())
+        found.append(lines.outputs.copy())
+    inputs = torch.cat([start_point(1), torch.from_numpy(ink[:-1])])
+    for row, text in enumerate(TEXTS):
+        folded = network.fold(StyleVectors(styles.hand[row], styles.characters[row]))
+        if rounded:
+            with torch.no_grad():
+                for name, weights in folded.named_parameters():
+                    if name in ("first.w_sh", "layers.0.w_ih", "layers.1.w_ih"):
+                        weights.copy_(weights.half())
+        folded, state = folded.double(), None
+        state, rows = folded.initial_state(1), folded.one_hot(torch.from_numpy(text)[None])
+        for x, outputs, phi in zip(inputs, found, found_phi, strict=True):
+            with torch.no_grad():
+                wanted, wanted_phi, state = folded.step(folded.standardize(x[None].double()), rows, state)
+            tolerance = 2e-4 if rounded else 2e-5
+            np.testing.assert_allclose(outputs[row], wanted[0], atol=tolerance, rtol=tolerance)
+            np.testing.assert_allclose(phi[row, : len(text)], wanted_phi[0], atol=tolerance, rtol=tolerance)
+            assert not phi[row, len(text) :].any()
+
+
+@needs_compiler
+@pytest.mark.usefixtures("instructions")
 def test_points_are_those_of_the_plain_mixture():
     """Each point drawn from the outputs that the compiled step found, by the plain `sample` from the same noise."""
     network = make()
@@ -204,6 +267,45 @@ def test_a_line_is_the_same_with_any_number_of_threads(monkeypatch):
         monkeypatch.setattr(writer, "_threads", lambda threads=threads: threads)
         results.append(sample_lines(network, TEXTS, list(range(15))) + sample_lines(network, TEXTS[3:4], [3]))
     assert all(same(*pair) for other in results[1:] for pair in zip(results[0], other, strict=True))
+
+
+@needs_compiler
+@pytest.mark.usefixtures("instructions")
+@pytest.mark.parametrize("half", [True, False], ids=["float16", "float32"])
+def test_a_line_in_its_hand_is_the_same_bit_for_bit(monkeypatch, half):
+    """Whatever is written beside it, and with any number of threads."""
+    network, styles = make_styled(half, units=70)
+    together = sample_lines(network, TEXTS, list(range(15)), styles=styles)
+    assert len({len(line.offsets) for line in together}) > 5
+    monkeypatch.setattr(writer, "_LITTLE", 0)
+    for threads, rows in enumerate(([4], [14], [2, 9], [13, 1, 3, 5, 7, 9, 11], list(range(15))), 1):
+        monkeypatch.setattr(writer, "_threads", lambda threads=threads: min(threads, 4))
+        part = sample_lines(network, [TEXTS[k] for k in rows], rows, styles=some(styles, rows))
+        assert all(same(together[k], line) for k, line in zip(rows, part, strict=True))
+
+
+@needs_compiler
+def test_lines_in_hands_begin_as_the_plain_ones_and_the_folded_ones_do(monkeypatch):
+    network, styles = make_styled(half=False)
+    compiled = sample_lines(network, TEXTS, list(range(15)), styles=styles)
+    for row, line in enumerate(compiled):
+        folded = network.fold(StyleVectors(styles.hand[row], styles.characters[row]))
+        (alone,) = sample_lines(folded, [TEXTS[row]], [row])
+        np.testing.assert_allclose(line.offsets[:5], alone.offsets[:5], rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(line.window[:5], alone.window[:5], rtol=1e-3, atol=1e-3)
+    monkeypatch.setenv(library.SWITCH, "0")
+    plain = sample_lines(network, TEXTS, list(range(15)), styles=styles)
+    for one, other in zip(compiled, plain, strict=True):
+        np.testing.assert_allclose(one.offsets[:5], other.offsets[:5], rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(one.window[:5], other.window[:5], rtol=1e-3, atol=1e-3)
+
+
+@needs_compiler
+def test_a_folded_style_leaves_the_weights_in_float16():
+    network, styles = make_styled(half=True)
+    folded = network.fold(StyleVectors(styles.hand[0], styles.characters[0]))
+    assert not torch.equal(folded.first.w_sh, folded.first.w_sh.half().float())
+    assert writer_of(folded).columns.dtype == writer_of(make(half=True)).columns.dtype
 
 
 @needs_compiler

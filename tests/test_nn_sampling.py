@@ -15,6 +15,8 @@ from strokesynth.nn.sampling import (
     start_point,
     with_terminal,
 )
+from strokesynth.nn.style_encoder import StyleConfig, StyleVectors
+from strokesynth.nn.styled import StyledConfig, StyledNetwork
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 
 LETTERS = 9
@@ -250,6 +252,99 @@ def test_priming_is_the_same_in_a_batch():
     np.testing.assert_allclose(alone.offsets, together[2].offsets, atol=1e-4)
 
 
+# --- a style for each line -----------------------------------------------------------------------------
+
+
+def in_styles(seed=0):
+    """A styled network and a style for each of the texts, and these one by one."""
+    plain = synthesis(seed)
+    config = StyledConfig(plain.config, StyleConfig(hand_size=5, character_size=6, channels=8, heads=2))
+    network = StyledNetwork(config).eval()
+    network.start_from(plain)
+    with torch.no_grad():
+        for weights in [linear.weight for linear in network.hand] + [
+            w[:, c] for w, c in network._style_columns()
+        ]:
+            weights.normal_(0, 0.2)
+    hand, characters = torch.randn(len(TEXTS), 5), torch.randn(len(TEXTS), LETTERS, 6)
+    return (
+        network,
+        StyleVectors(hand, characters),
+        [StyleVectors(*pair) for pair in zip(hand, characters, strict=True)],
+    )
+
+
+@pytest.mark.parametrize("native", ["0", "1"], ids=["plain", "compiled"])
+def test_each_line_is_written_in_its_own_style(monkeypatch, native):
+    """Oracle: each line's style folded into a network that writes it alone."""
+    monkeypatch.setenv("STROKESYNTH_NATIVE", native)
+    network, styles, each = in_styles()
+    lines = sample_lines(network, TEXTS, [1, 2, 3, 4], styles=styles, bias=[0.0, 1.0, 0.5, 2.0])
+    for text, seed, style, bias, line in zip(
+        TEXTS, [1, 2, 3, 4], each, [0.0, 1.0, 0.5, 2.0], lines, strict=True
+    ):
+        (alone,) = sample_lines(network.fold(style), [text], [seed], bias=bias)
+        np.testing.assert_allclose(line.offsets[:8], alone.offsets[:8], rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(line.window[:8], alone.window[:8], rtol=1e-3, atol=1e-3)
+        (without,) = sample_lines(
+            network.fold(StyleVectors(*(0 * part for part in style))), [text], [seed], bias=bias
+        )
+        assert not np.allclose(line.offsets[:8], without.offsets[:8], atol=1e-2)
+
+
+@pytest.mark.parametrize("native", ["0", "1"], ids=["plain", "compiled"])
+def test_lines_in_styles_end_and_do_not_depend_on_their_batch(monkeypatch, native):
+    monkeypatch.setenv("STROKESYNTH_NATIVE", native)
+    network, styles, each = in_styles(1)
+    together = sample_lines(network, TEXTS, [1, 2, 3, 4], styles=styles)
+    assert all(line.finished for line in together) and len({len(line.offsets) for line in together}) > 1
+    for k, style in enumerate(each):
+        one = StyleVectors(*(part[None] for part in style))
+        (alone,) = sample_lines(network, [TEXTS[k]], [k + 1], styles=one)
+        n = min(len(alone.offsets), len(together[k].offsets), 30)
+        np.testing.assert_allclose(alone.offsets[:n], together[k].offsets[:n], atol=1e-3)
+
+
+def test_steps_in_styles_are_those_of_the_training_pass(tolerance):
+    network, styles, _ = in_styles()
+    x, lengths = torch.randn(12, 4, 3), torch.tensor([len(text) for text in TEXTS])
+    padded = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(text) for text in TEXTS], batch_first=True)
+    with torch.no_grad():
+        wanted, wanted_phi, _ = network(x, padded, lengths, styles)
+        rows, biases, state = network.rows(padded, lengths, styles), network.biases(styles.hand), None
+        state = network.pen.initial_state(4)
+        for point, outputs, phi in zip(x, wanted, wanted_phi, strict=True):
+            found, found_phi, state = network.pen.step(point, rows, state, biases=biases)
+            np.testing.assert_allclose(found, outputs, atol=tolerance)
+            np.testing.assert_allclose(found_phi, phi, atol=tolerance)
+
+
+def test_styles_may_come_in_another_precision():
+    network, styles, _ = in_styles()
+    double = StyleVectors(*(part.double() for part in styles))
+    for given, same in zip(
+        *(sample_lines(network, TEXTS, [1, 2, 3, 4], styles=s) for s in (styles, double)), strict=True
+    ):
+        assert np.array_equal(given.offsets, same.offsets)
+
+
+def test_styles_that_do_not_fit_are_refused():
+    network, styles, _ = in_styles()
+    with pytest.raises(ValueError, match="a StyledNetwork needs `styles`, one for each line"):
+        sample_lines(network, TEXTS, [1, 2, 3, 4])
+    with pytest.raises(ValueError, match="for a StyledNetwork; the network is a SynthesisNetwork"):
+        sample_lines(synthesis(), TEXTS, [1, 2, 3, 4], styles=styles)
+    with pytest.raises(
+        ValueError, match=r"styles of 3 lines are \[\(4, 5\), \(4, 9, 6\)\]; expected shapes \[\(3, 5\)"
+    ):
+        sample_lines(network, TEXTS[:3], [1, 2, 3], styles=styles)
+    with pytest.raises(ValueError, match="not finite"):
+        sample_lines(network, TEXTS, [1, 2, 3, 4], styles=StyleVectors(styles.hand / 0, styles.characters))
+    prime = (np.ones((5, 3), np.float32), np.array([2, 3]))
+    with pytest.raises(ValueError, match="give `styles` or `prime`"):
+        sample_lines(network, TEXTS, [1, 2, 3, 4], styles=styles, prime=prime)
+
+
 # --- without a text, and the end of training lines -----------------------------------------------------
 
 
@@ -287,7 +382,7 @@ def test_priming_one_line_for_all_of_them_changes_nothing(monkeypatch, native):
     options = {"bias": 0.5, "prime": (prime.astype(np.float32), before), "points_per_character": 4.0}
     batches = []
     step = network.step
-    network.step = lambda x, text, state: batches.append(len(x)) or step(x, text, state)
+    network.step = lambda x, *others, **options: batches.append(len(x)) or step(x, *others, **options)
     together = sample_lines(network, texts, [1, 2, 3], **options)
     if native == "0":
         assert batches[:5] == [1] * 5 and 3 in batches

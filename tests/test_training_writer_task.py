@@ -50,11 +50,11 @@ def test_epochs_are_pure_and_nobody_crowds_out_the_others(corpus, task):
     many = np.array(["ced:w9"] * 200 + ["ced:w10"] * 10)
     rng = np.random.default_rng(1)
     pool = [
-        Sample(hand_of_loops(0, 1, rng), "o" * 12, str(w), "trainset", "iam", f"a-{i}")
+        Sample(hand_of_loops(0, 1, rng), Label("o" * 12, str(w), "trainset", "iam", f"a-{i}"))
         for i, w in enumerate(many)
     ]
     pool += [
-        Sample(hand_of_loops(0, 1, rng), "o" * 12, f"ced:w{i % 2}", "testset", "iam", f"b-{i}")
+        Sample(hand_of_loops(0, 1, rng), Label("o" * 12, f"ced:w{i % 2}", "testset", "iam", f"b-{i}"))
         for i in range(8)
     ]
     uneven = WriterTask(Corpus.from_samples(pool, "generation"), batch_size=8, seed=0, config=CONFIG)

@@ -26,8 +26,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from strokesynth.nn.kernel.writer import Lines, LinesState, Writer, writer_of
+from strokesynth.nn.kernel.writer import Hands, Lines, LinesState, Writer, writer_of
 from strokesynth.nn.mixture import sample, split_outputs
+from strokesynth.nn.style_encoder import StyleVectors
+from strokesynth.nn.styled import StyledNetwork
 from strokesynth.nn.synthesis import PredictionNetwork, SynthesisNetwork, SynthesisState
 from strokesynth.nn.window import WindowState
 
@@ -113,6 +115,7 @@ class _Order(NamedTuple):
     seeds: Sequence[int]
     biases: list[float]
     limits: list[int]  # points after which a line is given up
+    styled: tuple[StyledNetwork, StyleVectors] | None  # a style for each line, and the network it is for
 
 
 class _Written(NamedTuple):
@@ -125,10 +128,11 @@ class _Written(NamedTuple):
 
 @torch.no_grad()
 def sample_lines(
-    network: SynthesisNetwork,
+    network: SynthesisNetwork | StyledNetwork,
     codes: Sequence[NDArray[np.int64]],
     seeds: Sequence[int],
     *,
+    styles: StyleVectors | None = None,
     bias: float | Sequence[float] = 1.0,
     prime: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None,
     points_per_character: float = 30.0,
@@ -136,17 +140,24 @@ def sample_lines(
     """Write B texts at once.
 
     Args:
-        network: in evaluation mode.
+        network: in evaluation mode; a styled one needs `styles`. For all lines in one style, fold it
+            (`StyledNetwork.fold`) and give the network that comes of it.
         codes: B arrays of character codes, each ending in the end mark.
         seeds: B seeds of the random numbers.
+        styles: B styles, of each line its own.
         bias: ≥ 0, for all or for each line (section 5.4).
         prime: offsets (n, 3) of real ink and the codes of its text without end mark, after which the network
             goes on in the same hand (section 5.5). The first offset of each line then starts at the last point
             of that ink.
         points_per_character: a line that needs more is given up (`finished` False).
 
-    A line ends when the pen is up and the window is on the end mark, more than on any character.
+    A line ends when the pen is up and the window is on the end mark, more than on any character. Raises ValueError
+    where the styles are not those that the network needs, or `prime` is given as well.
     """
+    styled = _styled(network, styles, len(codes))
+    if styled is not None and prime is not None:
+        raise ValueError("lines in styles of their own cannot go on after real ink; give `styles` or `prime`")
+    pen = network.pen if isinstance(network, StyledNetwork) else network
     style, before = prime if prime is not None else (None, np.zeros(0, np.int64))
     order = _Order(
         [np.concatenate([before, text]) for text in codes],
@@ -155,14 +166,35 @@ def sample_lines(
         seeds,
         np.broadcast_to(np.asarray(bias, np.float32), len(codes)).tolist(),
         [math.ceil(points_per_character * len(text)) for text in codes],
+        styled,
     )
-    writer = writer_of(network)
-    written = _write(network, order) if writer is None else _write_compiled(writer, order)
+    writer = writer_of(pen)
+    written = _write(pen, order) if writer is None else _write_compiled(writer, order)
     result = []
     for (offsets, phi, finished), text in zip(written, codes, strict=True):
         window = phi[:, len(before) : len(before) + len(text)].copy()
         result.append(SampledLine(offsets, window[:, :-1].argmax(1), window, finished))
     return result
+
+
+def _styled(
+    network: SynthesisNetwork | StyledNetwork, styles: StyleVectors | None, lines: int
+) -> tuple[StyledNetwork, StyleVectors] | None:
+    if not isinstance(network, StyledNetwork):
+        if styles is not None:
+            raise ValueError(f"`styles` are for a StyledNetwork; the network is a {type(network).__name__}")
+        return None
+    if styles is None:
+        raise ValueError(
+            "a StyledNetwork needs `styles`, one for each line; for one in all lines, see its `fold`"
+        )
+    sizes, letters = network.config.style, network.config.pen.alphabet_size
+    expected = [(lines, sizes.hand_size), (lines, letters, sizes.character_size)]
+    if (found := [tuple(part.shape) for part in styles]) != expected:
+        raise ValueError(f"the styles of {lines} lines are {found}; expected shapes {expected}")
+    if not all(bool(part.isfinite().all()) for part in styles):
+        raise ValueError("the styles hold numbers that are not finite")
+    return network, StyleVectors(*(part.to(network.offset_mean) for part in styles))
 
 
 @torch.no_grad()
@@ -188,7 +220,8 @@ def sample_freely(
 
 
 def _write_compiled(writer: Writer, order: _Order) -> list[_Written]:
-    lines = Lines(writer, order.texts, order.biases, limits=order.limits)
+    hands = None if order.styled is None else _hands(*order.styled)
+    lines = Lines(writer, order.texts, order.biases, limits=order.limits, hands=hands)
     if order.style is not None:
         style = np.ascontiguousarray(order.style, np.float32)
         lines.knowledge, done = _primed(writer, style, order.texts[0][: order.before])
@@ -198,6 +231,14 @@ def _write_compiled(writer: Writer, order: _Order) -> list[_Written]:
         _Written(offsets, phi, bool(finished))
         for (offsets, phi), finished in zip(_to_the_end(lines, order.seeds), lines.finished, strict=True)
     ]
+
+
+@_one_thread()
+def _hands(network: StyledNetwork, styles: StyleVectors) -> Hands:
+    """Each line's own, computed by itself: many rows at once may be added in another order."""
+    biases = [network.biases(hand[None].clone()) for hand in styles.hand]
+    joined = [torch.cat(parts).numpy() for parts in zip(*biases, strict=True)]
+    return Hands(network.columns_of(styles.characters).numpy(), joined)
 
 
 def _primed(writer: Writer, style: NDArray[np.float32], text: NDArray[np.int64]) -> tuple[LinesState, int]:
@@ -246,7 +287,12 @@ def _write(network: SynthesisNetwork, order: _Order) -> list[_Written]:
     batch = len(order.texts)
     texts = [torch.from_numpy(text) for text in order.texts]
     lengths = torch.tensor([len(text) for text in texts], device=device)
-    text = network.one_hot(torch.nn.utils.rnn.pad_sequence(texts, batch_first=True).to(device), lengths)
+    codes = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True).to(device)
+    if order.styled is None:
+        text, of_hands = network.one_hot(codes, lengths), None
+    else:
+        styled, styles = order.styled
+        text, of_hands = styled.rows(codes, lengths, styles), styled.biases(styles.hand)
     biases = torch.tensor(order.biases, device=device)
     limits = torch.tensor(order.limits, device=device)
     if order.style is None:
@@ -258,7 +304,7 @@ def _write(network: SynthesisNetwork, order: _Order) -> list[_Written]:
     finished = torch.zeros(batch, dtype=torch.bool, device=device)
     drawn: list[tuple[Tensor, Tensor, Tensor]] = []  # of each step: rows, points, window weights
     for step in range(max(order.limits) + 1):
-        outputs, phi, state = network.step(network.standardize(x), text, state)
+        outputs, phi, state = network.step(network.standardize(x), text, state, biases=of_hands)
         ended = _at_end(phi, lengths) & (x[:, 2] > 0.5) & (step > 0)
         stop = ended | (limits <= step)
         if stop.any():
@@ -269,6 +315,8 @@ def _write(network: SynthesisNetwork, order: _Order) -> list[_Written]:
             rows, text, lengths, limits, biases, outputs, phi = (
                 part[keep] for part in (rows, text, lengths, limits, biases, outputs, phi)
             )
+            if of_hands is not None:
+                of_hands = tuple(part[keep] for part in of_hands)
             state = _select(state, keep)
             noise.keep(keep.cpu())
         x = network.unstandardize(sample(split_outputs(outputs, biases), noise.next().to(device)))

@@ -93,11 +93,16 @@ class StyledNetwork(nn.Module):
                 digest.update(value.detach().cpu().half().numpy().tobytes())
         return digest.hexdigest()[:16]
 
+    @staticmethod
+    def columns_of(characters: Tensor) -> Tensor:
+        """What stands for the styles of characters (…, S) in the rows of the text."""
+        return _GAIN * characters
+
     def rows(self, codes: Tensor, lengths: Tensor, style: StyleVectors) -> Tensor:
         """Codes (B, U) in B styles → styled rows of the text (B, U, A + S); zero from `lengths` (B,) on."""
         letters = nn.functional.one_hot(codes, self.config.pen.alphabet_size).to(style.characters.dtype)
         index = codes[..., None].expand(-1, -1, style.characters.shape[2])
-        rows = torch.cat([letters, _GAIN * style.characters.gather(1, index)], dim=-1)
+        rows = torch.cat([letters, self.columns_of(style.characters).gather(1, index)], dim=-1)
         return rows * (torch.arange(codes.shape[1], device=codes.device) < lengths[:, None])[..., None]
 
     def biases(self, hand: Tensor) -> tuple[Tensor, ...]:
@@ -125,7 +130,7 @@ class StyledNetwork(nn.Module):
         for name, (weight, columns) in zip(names, self._style_columns(), strict=True):
             letters = slice(columns.start - pen.alphabet_size, columns.start)
             folded = torch.cat([weight[:, : columns.start], weight[:, columns.stop :]], dim=1)
-            folded[:, letters] += _GAIN * weight[:, columns] @ style.characters.T
+            folded[:, letters] += weight[:, columns] @ self.columns_of(style.characters).T
             values[name] = folded
         added = self.biases(style.hand[None])
         for name, bias in zip(

@@ -172,13 +172,22 @@ class SynthesisNetwork(_PenNetwork):
             outputs = outputs + of_output
         return outputs, phi, SynthesisState(first, tuple(states))
 
-    def step(self, x: Tensor, text: Tensor, state: SynthesisState) -> tuple[Tensor, Tensor, SynthesisState]:
-        """One step without gradients: x (B, 3) → outputs (B, 6 M + 1), phi (B, U) and the new state."""
-        phi, first = self.first.step(x, text, state.first)
+    def step(
+        self, x: Tensor, text: Tensor, state: SynthesisState, *, biases: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, SynthesisState]:
+        """One step without gradients: x (B, 3) → outputs (B, 6 M + 1), phi (B, U) and the new state.
+
+        text, biases: as for `forward`.
+        """
+        of_first, *of_layers, of_output = biases if biases is not None else (None,) * 4
+        phi, first = self.first.step(x, text, state.first, of_first)
         hidden, states = [first.h], []
-        for layer, before in zip(self.layers, state.layers, strict=True):
+        for layer, before, bias in zip(self.layers, state.layers, of_layers, strict=True):
             joined = torch.cat([x, first.window, hidden[-1]], dim=-1)
-            after: tuple[Tensor, Tensor] = layer.step(joined, before)  # type: ignore[operator]
+            after: tuple[Tensor, Tensor] = layer.step(joined, before, bias)  # type: ignore[operator]
             hidden.append(after[0])
             states.append(after)
-        return self._outputs(hidden), phi, SynthesisState(first, tuple(states))
+        outputs = self._outputs(hidden)
+        if of_output is not None:
+            outputs = outputs + of_output
+        return outputs, phi, SynthesisState(first, tuple(states))

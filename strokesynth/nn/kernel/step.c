@@ -8,8 +8,12 @@
    that its cells need. Weights lie in the order in which they are read: panel, input, gate, unit. Panels times tiles
    of up to ROWS lines are shared out between threads; a panel's weights come from memory once for all its tiles.
 
-   Compiled with -DHALF=1 the weights are float16, half the memory to stream and exactly what weights files hold;
-   sums and states are float32 in either case. */
+   What a letter in the window adds to the gates is a row of memory: of the weights, the same for all lines, or, where
+   each line is in a hand of its own, of letter and style folded into one (`strokesynth_fold`), beside biases of its own.
+   So a line takes the same sums in either case, only from other memory.
+
+   Compiled with -DHALF=1 the weights are float16, half the memory to stream and exactly what weights files hold; what
+   styles are folded into is rounded to float16. Sums and states are float32 in either case. */
 
 #define _GNU_SOURCE
 #include <math.h>
@@ -40,7 +44,7 @@
 #define ROWS 2
 #endif
 enum { GATES = 4, WIDTH = GATES * LANES, LAYERS = 3, PEN = 3, MOST_THREADS = 16, SPINS = 2000 };
-enum { CHUNK = 64, AHEAD = 8192 };
+enum { CHUNK = 64, AHEAD = 8192, NONE = INT32_MAX };
 
 #define LOG_SIGMA_FLOOR -7.0f /* as in nn/mixture.py */
 #define UNSEEN 1e-9f          /* a weight of the window that is lost in rounding */
@@ -65,8 +69,10 @@ INLINE vec all(float value) { return value - (vec){0}; }
 typedef uint16_t weight;
 #if defined(__AVX512F__)
 INLINE vec widen(const weight *from) { return (vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from)); }
+INLINE void narrow(weight *to, vec v) { _mm256_storeu_si256((__m256i *)to, _mm512_cvtps_ph((__m512)v, 0)); }
 #elif defined(__F16C__)
 INLINE vec widen(const weight *from) { return (vec)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from)); }
+INLINE void narrow(weight *to, vec v) { _mm_storeu_si128((__m128i *)to, _mm256_cvtps_ph((__m256)v, 0)); }
 #elif defined(__aarch64__)
 typedef __fp16 half_vec __attribute__((vector_size(2 * LANES)));
 INLINE vec widen(const weight *from)
@@ -75,31 +81,36 @@ INLINE vec widen(const weight *from)
     memcpy(&v, from, sizeof v);
     return __builtin_convertvector(v, vec);
 }
+INLINE void narrow(weight *to, vec v)
+{
+    half_vec h = __builtin_convertvector(v, half_vec);
+    memcpy(to, &h, sizeof h);
+}
 #else
 #error "this processor does not convert float16"
 #endif
 #else
 typedef float weight;
 INLINE vec widen(const weight *from) { return load(from); }
+INLINE void narrow(weight *to, vec v) { store(to, v); }
 #endif
 
 /* --- what Python fills in: the same fields in nn/kernel/writer.py ------------------------------------------------- */
 
 typedef struct {
     const weight *weights; /* (panels, inputs, WIDTH) */
-    const float *bias;     /* (panels, WIDTH) */
     int32_t panels;
     int32_t inputs;
+    int64_t before; /* panels of the products before it, in the order of Network */
 } Product;
 
 typedef struct {
     int32_t units;          /* of a layer */
-    int32_t letters;        /* that the window can see; 0 in the prediction network */
     int32_t gaussians;      /* of the window */
     int32_t components;     /* of the mixture */
     const float *mean;      /* (2,) of the offsets */
     const float *deviation; /* (2,) */
-    Product layers[LAYERS]; /* inputs: own output of the step before, layer below, pen, letters */
+    Product layers[LAYERS]; /* inputs: own output of the step before, layer below, pen */
     Product to_window;      /* of the first layer; rows alpha, beta, advance (eqs 48-51) */
     Product to_mixture;     /* of all layers (eq 17) */
 } Network;
@@ -107,17 +118,23 @@ typedef struct {
 typedef struct {
     int32_t lines;
     int32_t places;         /* in the longest text */
+    int32_t letters;        /* that the window can see in a line, at most; 0 in the prediction network */
+    int32_t kinds;          /* of letters: `letters` where all lines share them, else those of all lines together */
+    int32_t hands;          /* that have biases: 1, or one for each line */
     int64_t step;           /* steps done */
     int64_t drawn;          /* points drawn */
     float *hidden;          /* (lines, 2, LAYERS, units of all panels): of even and of odd steps */
     float *cells;           /* (lines, LAYERS, units of all panels) */
     float *points;          /* (lines, PEN) the last, in x-heights */
     float *kappa;           /* (lines, gaussians) */
-    int32_t *inputs;        /* (lines,) how many numbers come from outside the layers: pen, and letters in the window */
-    int32_t *which;         /* (lines, PEN + letters) which of all these */
-    float *outside;         /* (lines, PEN + letters) the numbers: standardised point, weights of the letters (eq 47) */
+    int32_t *seen;          /* (lines,) how many letters are in the window */
+    int32_t *which;         /* (lines, letters) which */
+    float *outside;         /* (lines, PEN + letters) standardised point, weights of the letters seen (eq 47) */
     float *window;          /* (lines, sums of `to_window`) */
     float *outputs;         /* (lines, sums of `to_mixture`) */
+    const weight *adding;   /* (LAYERS, panels, kinds, WIDTH) what letters add to the gates */
+    const float *biases;    /* (panels of all products, hands, WIDTH) */
+    const int32_t *first;   /* (lines,) which of the kinds is letter 0 of each line */
     const int32_t *text;    /* (lines, places) letters, -1 for none */
     const int32_t *lengths; /* (lines,) places of each text, 0 without text */
     const int64_t *least;   /* (lines,) points before which a line does not end */
@@ -368,23 +385,53 @@ static inline float *cells_of(const Team *team, int layer, int line)
     return team->batch->cells + ((int64_t)line * LAYERS + layer) * stride;
 }
 
-/* The bias and, with weights, the few inputs from outside the layers times theirs. */
-static void start_sums(const Team *team, Sums sums, const int32_t *line, int rows, const float *bias,
-                       const weight *weights)
+/* What the letters of a line add to a panel: (letters, WIDTH). Panels are counted through all layers. */
+static inline const weight *letters_of(const Team *team, int64_t panel, int line)
 {
     const Batch *b = team->batch;
-    int64_t most = PEN + team->network->letters;
+    return b->adding + (panel * b->kinds + b->first[line]) * WIDTH;
+}
+
+/* The bias and, in a layer, the few inputs from outside the layers times their weights. */
+static void start_sums(const Team *team, Sums sums, const int32_t *line, int rows, const Product *p, int layer,
+                       int panel)
+{
+    const Batch *b = team->batch;
+    const weight *pen = p->weights + ((int64_t)(panel + 1) * p->inputs - PEN) * WIDTH;
     for (int r = 0; r < rows; r++) {
         vec sum[GATES];
-        const int32_t *which = b->which + line[r] * most;
-        const float *outside = b->outside + line[r] * most;
+        const float *bias = b->biases + ((p->before + panel) * b->hands + (b->hands > 1 ? line[r] : 0)) * WIDTH;
         for (int g = 0; g < GATES; g++)
             sum[g] = load(bias + g * LANES);
-        for (int k = 0; weights && k < b->inputs[line[r]]; k++)
-            for (int g = 0; g < GATES; g++)
-                sum[g] += widen(weights + which[k] * WIDTH + g * LANES) * outside[k];
+        if (layer < LAYERS) {
+            const float *outside = b->outside + (int64_t)line[r] * (PEN + b->letters);
+            for (int k = 0; k < PEN; k++)
+                for (int g = 0; g < GATES; g++)
+                    sum[g] += widen(pen + k * WIDTH + g * LANES) * outside[k];
+            const weight *letters = letters_of(team, layer * p->panels + panel, line[r]);
+            const int32_t *which = b->which + (int64_t)line[r] * b->letters;
+            for (int k = 0; k < b->seen[line[r]]; k++)
+                for (int g = 0; g < GATES; g++)
+                    sum[g] += widen(letters + which[k] * WIDTH + g * LANES) * outside[PEN + k];
+        }
         for (int g = 0; g < GATES; g++)
             store(sums[r][g], sum[g]);
+    }
+}
+
+/* The letters in the windows of some lines for a panel to come, a part of them at a time. Those of many hands do not
+   stay in the near cache from step to step, and come from memory too slowly if they are only asked for when wanted. */
+static void fetch_letters(const Team *team, const int32_t *line, int rows, int64_t panel, int part, int parts)
+{
+    const Batch *b = team->batch;
+    if (b->kinds == b->letters || panel >= LAYERS * team->network->layers[0].panels)
+        return;
+    for (int r = 0; r < rows; r++) {
+        const weight *letters = letters_of(team, panel, line[r]);
+        const int32_t *which = b->which + (int64_t)line[r] * b->letters;
+        for (int k = part; k < b->seen[line[r]]; k += parts)
+            for (int at = 0; at < WIDTH; at += 64 / (int)sizeof(weight))
+                __builtin_prefetch(letters + which[k] * WIDTH + at, 0, 2);
     }
 }
 
@@ -417,9 +464,10 @@ static int items(const Team *team, const Product *p)
 }
 
 /* To the sums of the tiles `first ... end - 1`, the outputs of a layer at a step times weights. Where there are many
-   tiles, weights are made float32 a few at a time, and stay in the nearest cache until all tiles have seen them. */
+   tiles, weights are made float32 a few at a time, and stay in the nearest cache until all tiles have seen them.
+   Meanwhile what letters add to panel `next` is fetched. */
 static void add_hidden(const Team *team, Sums *sums, int first, int end, const weight *weights, int64_t step, int layer,
-                       float *scratch)
+                       float *scratch, int64_t next)
 {
     int units = team->network->units, many = end - first > 1, chunks = many ? (units + CHUNK - 1) / CHUNK : 1;
     for (int chunk = 0; chunk < chunks; chunk++) {
@@ -436,6 +484,7 @@ static void add_hidden(const Team *team, Sums *sums, int first, int end, const w
                 source.soon = (const char *)(weights + (from + inputs) * WIDTH) + source.stride * inputs * (t - first);
             }
             add_rows(rows, sums[t - first], &source, !many ? NARROW : t > first ? WIDE : WIDENING, in, inputs);
+            fetch_letters(team, line, rows, next, chunk, chunks);
         }
     }
 }
@@ -461,16 +510,15 @@ static void product_item(const Team *team, int number, float *scratch)
             __builtin_prefetch(cells_of(team, layer, line[r]) + panel * LANES, 1);
             __builtin_prefetch(hidden(team, step, layer, line[r]) + panel * LANES, 1);
         }
-        start_sums(team, sums[t - first], line, rows, p->bias + panel * WIDTH,
-                   layer < LAYERS ? weights + (layer ? 2 : 1) * units * WIDTH : NULL);
+        start_sums(team, sums[t - first], line, rows, p, layer, panel);
     }
     if (layer == LAYERS) {
         for (int below = 0; below < LAYERS; below++)
-            add_hidden(team, sums, first, end, weights + below * units * WIDTH, step, below, scratch);
+            add_hidden(team, sums, first, end, weights + below * units * WIDTH, step, below, scratch, NONE);
     } else {
-        add_hidden(team, sums, first, end, weights, step - 1, layer, scratch);
+        add_hidden(team, sums, first, end, weights, step - 1, layer, scratch, layer * p->panels + panel + threads);
         if (layer)
-            add_hidden(team, sums, first, end, weights + units * WIDTH, step, layer - 1, scratch);
+            add_hidden(team, sums, first, end, weights + units * WIDTH, step, layer - 1, scratch, NONE);
     }
     for (int t = first; t < end; t++) {
         const int32_t *line = tile(team, t, &rows);
@@ -488,7 +536,7 @@ static void look(const Team *team, int line)
 {
     const Network *net = team->network;
     Batch *b = team->batch;
-    int gaussians = net->gaussians, length = b->lengths[line], letters = net->letters;
+    int gaussians = net->gaussians, length = b->lengths[line], letters = b->letters;
     float *p = b->window + (int64_t)line * net->to_window.panels * WIDTH;
     float *kappa = b->kappa + (int64_t)line * gaussians;
     float *phi = team->block->phi + ((int64_t)line * team->block->steps + team->at) * b->places;
@@ -519,14 +567,14 @@ static void look(const Team *team, int line)
     }
     for (int u = length; u < b->places; u++)
         phi[u] = 0.0f;
-    int64_t outside = (int64_t)line * (PEN + letters);
-    int count = PEN;
+    float *outside = b->outside + (int64_t)line * (PEN + letters) + PEN;
+    int count = 0;
     for (int a = 0; a < letters; a++)
         if (weight_of[a] > UNSEEN) {
-            b->outside[outside + count] = weight_of[a];
-            b->which[outside + count++] = PEN + a;
+            outside[count] = weight_of[a];
+            b->which[(int64_t)line * letters + count++] = a;
         }
-    b->inputs[line] = count;
+    b->seen[line] = count;
     b->at_end[line] = last >= most;
 }
 
@@ -561,7 +609,7 @@ static void go_on(const Team *team, int line)
     Batch *b = team->batch;
     const Block *block = team->block;
     int64_t drawn = b->drawn + team->at, step = (int64_t)line * block->steps + team->at;
-    float *point = b->points + line * PEN, *standardised = b->outside + (int64_t)line * (PEN + team->network->letters);
+    float *point = b->points + line * PEN, *standardised = b->outside + (int64_t)line * (PEN + b->letters);
     const Network *net = team->network;
     if (block->given)
         memcpy(point, block->given + team->at * PEN, PEN * sizeof *point);
@@ -587,8 +635,8 @@ static void window_item(const Team *team, int number, float *scratch)
     for (int panel = 0; panel < p->panels; panel++) {
         _Alignas(64) Sums sums;
         const weight *weights = p->weights + (int64_t)panel * p->inputs * WIDTH;
-        start_sums(team, sums, line, rows, p->bias + panel * WIDTH, NULL);
-        add_hidden(team, &sums, number, number + 1, weights, team->batch->step, 0, scratch);
+        start_sums(team, sums, line, rows, p, LAYERS, panel);
+        add_hidden(team, &sums, number, number + 1, weights, team->batch->step, 0, scratch, NONE);
         put_sums(sums, line, rows, p, panel, team->batch->window);
     }
     for (int r = 0; r < rows; r++)
@@ -623,7 +671,7 @@ void strokesynth_run(const Network *network, Batch *batch, const Block *block)
     for (; team.at < block->steps && team.lines; team.at++, batch->step++) {
         for (team.layer = 0; team.layer < LAYERS; team.layer++) {
             lead(&team, product_item, items(&team, &network->layers[team.layer]));
-            if (team.layer == 0 && network->letters)
+            if (team.layer == 0 && batch->letters)
                 lead(&team, window_item, tiles(&team));
         }
         lead(&team, product_item, items(&team, &network->to_mixture));
@@ -639,4 +687,27 @@ void strokesynth_run(const Network *network, Batch *batch, const Block *block)
         pthread_join(helpers[--started].thread, NULL);
     if (!block->given)
         batch->drawn += block->steps;
+}
+
+/* What `count` letters add to the gates, each in a style of `size` numbers: adding (LAYERS, panels, count, WIDTH), as in
+   Batch. columns: (LAYERS, panels, inputs, WIDTH), weights of the window's inputs, letters first and style last. */
+void strokesynth_fold(const Network *network, const weight *columns, int32_t inputs, int32_t count, int32_t size,
+                      const int32_t *letters, const float *style, weight *adding)
+{
+    for (int panel = 0; panel < LAYERS * network->layers[0].panels; panel++, columns += (int64_t)inputs * WIDTH)
+        for (int first = 0; first < count; first += ROWS) {
+            int rows = count - first < ROWS ? count - first : ROWS;
+            const float *in[ROWS];
+            Sums sums;
+            Source source = {.weights = columns + (int64_t)(inputs - size) * WIDTH, .soon = (const char *)columns};
+            for (int r = 0; r < rows; r++) {
+                in[r] = style + (int64_t)(first + r) * size;
+                for (int g = 0; g < GATES; g++)
+                    store(sums[r][g], widen(columns + (int64_t)letters[first + r] * WIDTH + g * LANES));
+            }
+            add_rows(rows, sums, &source, NARROW, in, size);
+            for (int r = 0; r < rows; r++)
+                for (int g = 0; g < GATES; g++, adding += LANES)
+                    narrow(adding, load(sums[r][g]));
+        }
 }

@@ -3,6 +3,9 @@
 The arithmetic is that of `SynthesisNetwork.step`, `PredictionNetwork.step` and `strokesynth.nn.mixture.sample`, which
 are the reference. Float32 throughout; each number is a sum over the inputs in one order, so that a line is the same bit
 for bit whatever is written beside it, and with any number of threads.
+
+Weights that float16 holds exactly are kept in it. Then the letters of a style, which are sums of such weights, are
+rounded to float16, too: whether folded into a network (`StyledNetwork.fold`) or of one line among others (`Hands`).
 """
 
 from __future__ import annotations
@@ -30,16 +33,17 @@ MOST_THREADS = 4
 
 _LITTLE = 20_000_000  # products: a few milliseconds of work, less than it may take to get help
 _GATES = 4
+_LAYERS = 3
 _WRITING, _FINISHED = 0, 1
 
 
 class _Product(Structure):
-    _fields_ = (("weights", c_void_p), ("bias", c_void_p), ("panels", c_int32), ("inputs", c_int32))
+    _fields_ = (("weights", c_void_p), ("panels", c_int32), ("inputs", c_int32), ("before", c_int64))
 
 
 class _Network(Structure):
     _fields_ = (
-        *((name, c_int32) for name in ("units", "letters", "gaussians", "components")),
+        *((name, c_int32) for name in ("units", "gaussians", "components")),
         ("mean", c_void_p),
         ("deviation", c_void_p),
         ("layers", _Product * 3),
@@ -49,14 +53,16 @@ class _Network(Structure):
 
 
 # What a line is from step to step, and the rest of a batch.
-_STATE = ("hidden", "cells", "points", "kappa", "inputs", "which", "outside")
-_BATCH = ("window", "outputs", "text", "lengths", "least", "limits", "bias", "at_end", "state")
+_STATE = ("hidden", "cells", "points", "kappa", "seen", "which", "outside")
+_BATCH = (
+    *("window", "outputs", "adding", "biases", "first", "text", "lengths", "least", "limits", "bias"),
+    *("at_end", "state"),
+)
 
 
 class _Batch(Structure):
     _fields_ = (
-        ("lines", c_int32),
-        ("places", c_int32),
+        *((name, c_int32) for name in ("lines", "places", "letters", "kinds", "hands")),
         ("step", c_int64),
         ("drawn", c_int64),
         *((name, c_void_p) for name in (*_STATE, *_BATCH)),
@@ -80,32 +86,40 @@ class Writer:
         self.step, lanes = step, step.strokesynth_lanes()
         self.letters = config.alphabet_size if isinstance(config, SynthesisConfig) else 0
         self.gaussians = config.window_components if isinstance(config, SynthesisConfig) else 0
-        packed = [_by_unit(w, bias, lanes) for w, bias in _layers(network)]
+        layers = _layers(network)
+        packed = [_by_unit(layer.weights, lanes) for layer in layers]
+        sums = [(network.output.weight, network.output.bias)]
         if isinstance(network, SynthesisNetwork):
-            packed.append(_by_sum(network.first.w_hp, network.first.b_p, lanes))
-        packed.append(_by_sum(network.output.weight, network.output.bias, lanes))
+            sums.insert(0, (network.first.w_hp, network.first.b_p))
+        packed += [_by_sum(weights, lanes) for weights, _ in sums]
         # All weights in one piece of memory, for which the system has large pages.
-        arena = _aligned((sum(weights.size for weights, _ in packed),), np.float16 if half else np.float32)
+        arena = _aligned((sum(weights.size for weights in packed),), np.float16 if half else np.float32)
         mean, deviation = _numpy(network.offset_mean), _numpy(network.offset_std)
         self.weights = arena.size
         self._kept: list[NDArray[Any]] = [arena, mean, deviation]
         # What comes from outside the layers at first: no movement, pen up, no letter.
-        self.start = np.zeros(3 + self.letters, np.float32)
-        self.start[:3] = *(-mean / deviation), 1.0
-        products = []
-        for weights, bias in packed:
-            rows, arena = np.split(arena, [weights.size])
-            rows[:] = weights.ravel()
-            self._kept.append(bias)
-            products.append(_Product(rows.ctypes.data, bias.ctypes.data, *weights.shape[:2]))
+        self.start = np.array([*(-mean / deviation), 1.0], np.float32)
+        products, before = [], 0
+        for weights in packed:
+            own, arena = np.split(arena, [weights.size])
+            own[:] = weights.ravel()
+            products.append(_Product(own.ctypes.data, *weights.shape[:2], before))
+            before += weights.shape[0]
         # What is known after the last style: see `strokesynth.nn.sampling`.
         self.primed: tuple[tuple[bytes, bytes], LinesState, int] | None = None
         self.stride = products[0].panels * lanes
         self.window_size = products[3].panels * _GATES * lanes if self.letters else 0
         self.output_size = products[-1].panels * _GATES * lanes
+        self.columns = _aligned((_LAYERS, products[0].panels, self.letters, _GATES * lanes), arena.dtype.type)
+        for columns, layer in zip(self.columns, layers, strict=True):
+            columns[:] = _by_unit(layer.letters, lanes).reshape(columns.shape)
+        # What one hand has: (LAYERS, panels, letters, 4 lanes) and (panels of all products, 1, 4 lanes).
+        self._biases = [
+            bias.detach().clone() for bias in (*(layer.bias for layer in layers), *(b for _, b in sums))
+        ]
+        self.biases = self._packed([bias[:, None] for bias in self._biases])
         self.network = _Network(
             config.hidden_size,
-            self.letters,
             self.gaussians,
             config.components,
             mean.ctypes.data,
@@ -114,6 +128,40 @@ class Writer:
             products[3] if self.letters else _Product(),
             products[-1],
         )
+
+    def _packed(self, biases: Sequence[Tensor]) -> NDArray[np.float32]:
+        """Of each product (outputs, hands) → (panels of all products, hands, 4 lanes)."""
+        lanes = self.step.strokesynth_lanes()
+        packed = [(_by_unit if k < _LAYERS else _by_sum)(bias, lanes) for k, bias in enumerate(biases)]
+        size = sum(map(len, packed)), biases[0].shape[1], _GATES * lanes
+        result = _aligned(size)
+        np.concatenate([part.reshape(-1, *size[1:]) for part in packed], out=result)
+        return result
+
+    def biases_of(self, hands: Hands) -> NDArray[np.float32]:
+        """(panels of all products, B, 4 lanes)."""
+        *layers, outputs = (torch.from_numpy(added).T for added in hands.biases)
+        to_window = torch.zeros(len(self._biases[_LAYERS]), outputs.shape[1])  # which hands leave alone
+        added = [*layers, to_window, outputs]
+        return self._packed([bias[:, None] + own for bias, own in zip(self._biases, added, strict=True)])
+
+    def fold(self, letters: NDArray[np.int32], styles: NDArray[np.float32]) -> NDArray[Any]:
+        """What letters (n,) in styles (n, S) add to the gates: (LAYERS, panels, n, 4 lanes)."""
+        panels, width = self.columns.shape[1], self.columns.shape[3]
+        result = _aligned((_LAYERS, panels, len(letters), width), self.columns.dtype.type)
+        arrays = (array.ctypes.data_as(c_void_p) for array in (letters, styles, result))
+        columns = self.columns.ctypes.data_as(c_void_p)
+        self.step.strokesynth_fold(ctypes.byref(self.network), columns, self.letters, *styles.shape, *arrays)
+        return result
+
+
+class Hands(NamedTuple):
+    """A hand for each of B lines, for a network whose window sees A letters and S numbers of style beside them."""
+
+    characters: NDArray[np.float32]  # (B, A, S) the style of each letter
+    biases: Sequence[
+        NDArray[np.float32]
+    ]  # more for the gates, three of (B, 4H), and the outputs, (B, 6 M + 1)
 
 
 class Block(NamedTuple):
@@ -137,6 +185,7 @@ class Lines:
     texts: B arrays of character codes, -1 where a place is empty; of the prediction network, B empty ones. least,
     limits: points before which a line does not end, and after which it is given up. A line ends where the pen is up
     and the window on the last place of its text, more than on any other; without a text, where the pen is up.
+    hands: of each line its own, where the network is made for that; then no place of a text may be empty.
     """
 
     def __init__(
@@ -146,9 +195,19 @@ class Lines:
         biases: Sequence[float] | None = None,
         least: int = 1,
         limits: Sequence[int] | None = None,
+        hands: Hands | None = None,
     ) -> None:
         self._writer, self._threads = writer, _threads()
         self.count, self._places = len(texts), max(map(len, texts))
+        letters, first = writer.letters, np.zeros(self.count, np.int32)
+        adding, bias_of = writer.columns, writer.biases
+        if hands is not None:
+            # A line has few letters, here counted from 0 in each line.
+            own, texts = zip(*(np.unique(codes, return_inverse=True) for codes in texts), strict=True)
+            letters, first[1:] = max(map(len, own)), np.cumsum([len(codes) for codes in own])[:-1]
+            styles = [line[codes] for line, codes in zip(hands.characters, own, strict=True)]
+            adding = writer.fold(np.concatenate(own).astype(np.int32), np.concatenate(styles))
+            bias_of = writer.biases_of(hands)
         text = np.full((self.count, self._places), -1, np.int32)
         for row, codes in zip(text, texts, strict=True):
             row[: len(codes)] = codes
@@ -157,11 +216,14 @@ class Lines:
             "cells": _aligned((self.count, 3, writer.stride)),
             "points": np.tile(np.array([0, 0, 1], np.float32), (self.count, 1)),
             "kappa": np.zeros((self.count, writer.gaussians), np.float32),
-            "inputs": np.full(self.count, 3, np.int32),
-            "which": np.tile(np.arange(3 + writer.letters, dtype=np.int32), (self.count, 1)),
-            "outside": np.tile(writer.start, (self.count, 1)),
+            "seen": np.zeros(self.count, np.int32),
+            "which": np.zeros((self.count, letters), np.int32),
+            "outside": np.tile(np.pad(writer.start, (0, letters)), (self.count, 1)),
             "window": _aligned((self.count, writer.window_size)),
             "outputs": _aligned((self.count, writer.output_size)),
+            "adding": adding,
+            "biases": bias_of,
+            "first": first,
             "text": text,
             "lengths": np.array([len(codes) for codes in texts], np.int32),
             "least": np.full(self.count, least, np.int64),
@@ -173,7 +235,8 @@ class Lines:
         self._active = np.empty(self.count, np.int32)
         self._scratch = _aligned((self._threads, writer.step.strokesynth_scratch_size(self.count)))
         pointers = {name: array.ctypes.data for name, array in self.arrays.items()}
-        self._batch = _Batch(lines=self.count, places=self._places, **pointers)
+        sizes = {"letters": letters, "kinds": adding.shape[2], "hands": bias_of.shape[1]}
+        self._batch = _Batch(lines=self.count, places=self._places, **sizes, **pointers)
 
     @property
     def writing(self) -> NDArray[np.int64]:
@@ -234,35 +297,42 @@ def _threads() -> int:
     return max(1, min(torch.get_num_threads(), available, MOST_THREADS))
 
 
-def _layers(network: SynthesisNetwork | PredictionNetwork) -> list[tuple[Tensor, Tensor]]:
-    """Weights (4H, inputs) and biases of the layers, inputs in the order own output, layer below, pen, letters."""
-    result: list[tuple[Tensor, Tensor]] = []
+class _Layer(NamedTuple):
+    """A layer's weights."""
+
+    weights: Tensor  # (4H, inputs), inputs in the order own output, layer below, pen
+    letters: Tensor  # (4H, letters)
+    bias: Tensor  # (4H,)
+
+
+def _layers(network: SynthesisNetwork | PredictionNetwork) -> list[_Layer]:
+    result: list[_Layer] = []
     if isinstance(network, SynthesisNetwork):
         first, size = network.first, network.config.hidden_size
-        result.append((torch.cat([first.w_sh[:, :size], first.w_ih, first.w_sh[:, size:]], 1), first.bias))
+        result.append(
+            _Layer(torch.cat([first.w_sh[:, :size], first.w_ih], 1), first.w_sh[:, size:], first.bias)
+        )
     for layer in cast(Iterable[LSTM], network.layers):
-        outside = layer.input_size - (layer.hidden_size if result else 0)
-        joined = torch.cat([layer.w_hh, layer.w_ih[:, outside:], layer.w_ih[:, :outside]], 1)
-        result.append((joined, layer.bias))
+        sizes = [layer.input_size - layer.hidden_size - 3, layer.hidden_size] if result else [0, 0]
+        pen, letters, below = layer.w_ih.split([3, *sizes], 1)
+        result.append(_Layer(torch.cat([layer.w_hh, below, pen], 1), letters, layer.bias))
     return result
 
 
-def _by_unit(weights: Tensor, bias: Tensor, lanes: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(4H, I), (4H,) → (panels, I, 4, lanes), (panels, 4, lanes): panels of units, filled up with zeros."""
-    joined = torch.cat([bias.detach()[:, None], weights.detach()], 1)
-    return _panels(joined.unflatten(0, (_GATES, -1)), lanes)
+def _by_unit(weights: Tensor, lanes: int) -> NDArray[np.float32]:
+    """(4H, I) → (panels, I, 4, lanes): panels of units, filled up with zeros."""
+    return _panels(weights.detach().unflatten(0, (_GATES, -1)), lanes)
 
 
-def _by_sum(weights: Tensor, bias: Tensor, lanes: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(O, I), (O,) → (panels, I, 1, 4 lanes), (panels, 1, 4 lanes)."""
-    return _panels(torch.cat([bias.detach()[:, None], weights.detach()], 1)[None], _GATES * lanes)
+def _by_sum(weights: Tensor, lanes: int) -> NDArray[np.float32]:
+    """(O, I) → (panels, I, 1, 4 lanes)."""
+    return _panels(weights.detach()[None], _GATES * lanes)
 
 
-def _panels(rows: Tensor, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(G, O, 1 + I), the bias first → weights (panels, I, G, width) and bias (panels, G, width)."""
+def _panels(rows: Tensor, width: int) -> NDArray[np.float32]:
+    """(G, O, I) → (panels, I, G, width)."""
     padded = torch.nn.functional.pad(rows, (0, 0, 0, -rows.shape[1] % width))
-    panels = padded.unflatten(1, (-1, width)).permute(1, 3, 0, 2).numpy()  # (panels, 1 + I, G, width)
-    return panels[:, 1:], np.ascontiguousarray(panels[:, 0])
+    return padded.unflatten(1, (-1, width)).permute(1, 3, 0, 2).numpy()
 
 
 def _numpy(tensor: Tensor) -> NDArray[np.float32]:
@@ -311,7 +381,11 @@ def _sum_of(tensor: Tensor) -> tuple[int, int]:
 
 
 def _new_writer(network: SynthesisNetwork | PredictionNetwork, instructions: str) -> Writer | None:
-    half = all(torch.equal(p, p.half().float()) for p in network.parameters() if p.dim() == 2)
+    products = [layer.weights for layer in _layers(network)] + [network.output.weight]
+    if isinstance(network, SynthesisNetwork):
+        products.append(network.first.w_hp)
+    half = all(torch.equal(p, p.half().float()) for p in products)
+    half = half and all(bool(layer.letters.half().isfinite().all()) for layer in _layers(network))
     for exact in (True, False) if half else (False,):
         if (step := _checked(exact, instructions)) is not None:
             return Writer(step, network, exact)
@@ -331,12 +405,25 @@ def _checked(half: bool, instructions: str) -> ctypes.CDLL | None:
             weights.copy_(
                 torch.arange(weights.numel()).add(number).sin().mul(0.3).half().float().view_as(weights)
             )
-        codes, points = torch.tensor([[1, 2, 3, 4]]), torch.arange(36.0).sin().view(12, 3)
-        lines = Lines(Writer(step, network, half), [codes[0].numpy()] * 7)
-        state, x = network.initial_state(1), torch.tensor([[0.0, 0.0, 1.0]])
-        for point in points:
-            outputs, _, state = network.step(network.standardize(x), network.one_hot(codes), state)
-            lines.follow(point[None].numpy())
-            x = point[None]
+        return step if all(_agrees(step, network, half, styled) for styled in (False, True)) else None
+
+
+def _agrees(step: ctypes.CDLL, network: SynthesisNetwork, half: bool, styled: bool) -> bool:
+    """Whether the step gives what the plain one does; `styled`: in a hand of its own, of letters with two numbers."""
+    codes, points = torch.tensor([[1, 2, 0, 2]]), torch.arange(36.0).sin().view(12, 3)
+    text, biases, hands = network.one_hot(codes), None, None
+    if styled:
+        style = torch.tensor([[0.5, -1.0], [0.25, 0.75], [-0.75, 0.0]])
+        text[..., 3:] = style[codes]
+        biases = [torch.arange(float(size))[None].cos() for size in (140, 140, 140, 19)]
+        hands = Hands(style.expand(7, -1, -1).numpy(), [added.expand(7, -1).numpy() for added in biases])
+    lines = Lines(Writer(step, network, half), [codes[0].numpy()] * 7, hands=hands)
+    state, x = network.initial_state(1), torch.tensor([[0.0, 0.0, 1.0]])
+    for point in points:
+        outputs, _, state = network.step(network.standardize(x), text, state, biases=biases)
+        lines.follow(point[None].numpy())
+        x = point[None]
     found = torch.from_numpy(lines.outputs)
-    return step if torch.allclose(found, outputs.expand_as(found), atol=1e-4, rtol=1e-4) else None
+    # Letters in a style are rounded to the type of the weights.
+    tolerance = 1e-3 if half and styled else 1e-4
+    return torch.allclose(found, outputs.expand_as(found), atol=tolerance, rtol=tolerance)
