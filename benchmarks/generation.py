@@ -29,6 +29,7 @@ from benchmarks.reference import plain_sample, plain_twin
 from strokesynth import load_synthesizer
 from strokesynth.nn.kernel.library import SWITCH
 from strokesynth.nn.sampling import sample_lines
+from strokesynth.nn.style_encoder import StyleVectors
 from strokesynth.nn.styled import StyledConfig, StyledNetwork
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def batches(monkeypatch):
     calls, alphabet = [], Alphabet()
     real = session_module.sample_lines
 
-    def sample_lines(network, codes, seeds, *, bias, prime):
+    def sample_lines(network, codes, seeds, *, bias, prime=None, styles=None):
         primed = None if prime is None else alphabet.decode(prime[1])
         calls.append((network, [alphabet.decode(code) for code in codes], primed))
         return real(network, codes, seeds, bias=bias, prime=prime)

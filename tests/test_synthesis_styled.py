@@ -10,7 +10,7 @@ from strokesynth.alphabet import Alphabet
 from strokesynth.nn.sampling import sample_lines
 from strokesynth.nn.weights import Weights, load_weights, save_weights
 from strokesynth.synthesis import imitation
-from strokesynth.synthesis.style import Style, draw_prior
+from strokesynth.synthesis.style import Style
 from strokesynth.synthesis.synthesizer import Synthesizer, load_synthesizer
 
 
@@ -36,20 +36,28 @@ def test_a_file_of_weights_keeps_the_style_space(tmp_path, writer):
     assert network.style_space != read.network.style_space
 
 
-def test_without_a_style_the_seed_draws_a_hand_for_each_line(writer):
+def test_without_a_style_the_seed_draws_a_hand_for_each_line(writer, monkeypatch):
     seen = []
-    fold = writer.styled.fold
-    writer.styled.fold = lambda style: seen.append(style) or fold(style)
+
+    def watched(network, codes, seeds, *, styles=None, **options):
+        seen.append(styles.hand.numpy())
+        return sample_lines(network, codes, seeds, styles=styles, **options)
+
+    monkeypatch.setattr("strokesynth.synthesis.session.sample_lines", watched)
     lines = writer.write_lines(["one", "two", "three"], seed=5)
-    assert len(seen) == 3 and len({style.hand.numpy().tobytes() for style in seen}) == 3
-    again = writer.write_lines(["one", "two", "three"], seed=5)
-    assert len(seen) == 3 and all(map(same, lines, again))  # the networks are kept
+    assert len(seen[0]) == 3 and len({hand.tobytes() for hand in seen[0]}) == 3
+    again = writer.write_lines(["one", "two"], seed=5)
+    assert all(map(same, again, lines))  # whatever is written beside them
+    del seen[:]
     writer.write_lines(["one", "two", "three"], seed=5, one_hand=True)
-    assert len(seen) == 3
+    assert len({hand.tobytes() for hand in np.concatenate(seen)}) == 1
+    one = seen[0][0]
+    del seen[:]
     writer.write("one", seed=6)
-    assert len(seen) == 4
-    spread = writer.styled.prior.join(draw_prior(writer.styled, [np.random.default_rng(0)]))
-    assert spread.shape == (1, 5 + 96 * 6)
+    assert not np.array_equal(seen[0][0], one)
+    del seen[:]
+    writer.write("one", seed=5)
+    assert np.array_equal(seen[0][0], one)
 
 
 def test_a_style_is_folded_and_written_as_the_network_does(writer):

@@ -131,7 +131,7 @@ def spy(monkeypatch):
     alphabet = Alphabet()
     real = session.sample_lines
 
-    def sample_lines(network, codes, seeds, *, bias, prime):
+    def sample_lines(network, codes, seeds, *, bias, prime=None, styles=None):
         primed = None if prime is None else alphabet.decode(prime[1])
         calls.append({"texts": [alphabet.decode(c) for c in codes], "seeds": seeds, "prime": primed})
         return real(network, codes, seeds, bias=bias, prime=prime)

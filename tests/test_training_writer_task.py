@@ -6,7 +6,7 @@ import torch
 from makers import hand_of_loops, hands_corpus, save_recognition
 
 from strokesynth.cli import train_main
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.datasets.persons import person
 from strokesynth.ink import Ink

@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from strokesynth._checks import seed_sequence
 from strokesynth.alphabet import Alphabet
 from strokesynth.ink import Ink
 from strokesynth.nn.sampling import SampledLine, sample_lines
+from strokesynth.nn.style_encoder import StyleVectors
+from strokesynth.nn.styled import StyledNetwork
 from strokesynth.nn.synthesis import SynthesisNetwork
 from strokesynth.synthesis.options import WordReader
 from strokesynth.synthesis.pieces import Line, Piece, WrittenPiece, after_style, collapsed, cut_pieces, settle
@@ -46,13 +49,16 @@ class WritingHand:
         5.5): normalised, from the left edge on, and its text in base letters. Without it the longest piece that is to
         be written in the hand is written first, and the others go on after that.
     keeps: the network keeps to one hand by itself, as one does that a style is folded into: no piece has to go first.
+    style: what a styled network writes in, hand (Z,) and characters (A, S). Lines in different styles share a batch; a
+        style that many lines are written in is rather folded into a network of its own.
     transform: the map (2, 3) that makes what was written slant and as wide as the hand is; None leaves it as it is.
     """
 
-    network: SynthesisNetwork
+    network: SynthesisNetwork | StyledNetwork
     prime: Ink | None = None
     transform: NDArray[np.float64] | None = None
     keeps: bool = False
+    style: StyleVectors | None = None
 
 
 @dataclass(frozen=True)
@@ -131,9 +137,13 @@ class Session:
         }
         written = self._first_writings(first)
         leaders = {hand: written[piece].ink for piece, hand in first.items()}
+        # Hands that wait for none of their pieces are written together.
+        written |= self._first_writings(
+            {piece: hand for hand, pieces in groups.items() if hand.keeps for piece in pieces}
+        )
         for number, (hand, pieces) in enumerate(groups.items()):
             settled = replace(hand, prime=leaders.get(hand, hand.prime))
-            written |= self._first_writings({piece: settled for piece in pieces if piece not in first})
+            written |= self._first_writings({piece: settled for piece in pieces if piece not in written})
             if self.reader is not None:
                 best = {piece: written[piece] for piece in pieces}
                 written |= self._repaired(best, settled, number, self.reader)
@@ -224,7 +234,12 @@ class Session:
         blank = "" if prime is None else " "
         codes = [self.alphabet.encode(blank + job.text, with_end=True) for job in jobs]
         if prime is None:
-            return sample_lines(network, codes, seeds, bias=self.bias, prime=None)
+            given = [job.hand.style for job in jobs]
+            styles = None
+            if isinstance(network, StyledNetwork):
+                parts = zip(*(style for style in given if style is not None), strict=True)
+                styles = StyleVectors(*(torch.stack(part) for part in parts))
+            return sample_lines(network, codes, seeds, bias=self.bias, styles=styles)
         read = prime.to_offsets(), self.alphabet.encode(prime.text or "")
         lines = sample_lines(network, codes, seeds, bias=self.bias, prime=read)
         lines = [after_style(line, job.text) for line, job in zip(lines, jobs, strict=True)]

@@ -187,7 +187,11 @@ class Synthesizer:
             different = 1 if together else count
             if self.styled is not None and self.styled.prior.fitted:
                 drawn = draw_prior(self.styled, [seeds.hand(number) for number in range(different)])
-                hands = [self._in_style(StyleVectors(*parts)) for parts in zip(*drawn, strict=True)]
+                # Not folded, so that a line is the same whatever is written in other hands beside it.
+                hands = [
+                    WritingHand(self.styled, keeps=True, style=StyleVectors(*parts))
+                    for parts in zip(*drawn, strict=True)
+                ]
             else:
                 hands = [WritingHand(self.network) for _ in range(different)]
             return hands * count if together else hands
