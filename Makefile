@@ -10,8 +10,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 hello: $(VENV)/.run
 	$(BIN)/python generate.py "Hello! I wrote this by hand." --seed 8 -o hello.svg -o hello.png
 
+# One process for each core, up to four.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/python -m ruff check .
