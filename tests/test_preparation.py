@@ -8,11 +8,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from strokesynth.characters import Hand
 from strokesynth.corpus import Corpus
-from strokesynth.datasets import Sample, read_iam
+from strokesynth.datasets import ReadReport, Sample, read_iam
 from strokesynth.ink import Ink
 from strokesynth.normalize import normalize
-from strokesynth.preparation import LIMITS, _implausible, _normalize, _several_rows, describe, prepare_corpus
+from strokesynth.preparation import (
+    LIMITS,
+    Account,
+    Limits,
+    _expected_width,
+    _grouped,
+    _implausible,
+    _in_test,
+    _Job,
+    _normalize,
+    _several_rows,
+    _text,
+    _unfit,
+    _weighted_median,
+    describe,
+    prepare_corpus,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -104,6 +121,7 @@ def write_unipen(folder, kind, samples):
     return folder
 
 
+INK = Ink.from_strokes([[[0.0, -1.0], [1.0, 0.0]]])
 TEXTS = ["xnoh lox noh", "hon xo lonx", "lol nhoxo on", "no xnhl onoh"]
 
 
@@ -257,6 +275,215 @@ def test_implausible(text, sx, sy, reason):
     ink = line("xnoh lox noh", 50.0, (0, 0)).scale(sx / 50, sy / 50)
     thinned = Ink.from_strokes([s[::2] for s in ink.strokes])  # 8 points a stroke
     assert _implausible(text, thinned, LIMITS["generation"]) == reason
+
+
+def strip(width, height, points=40, left=0.0, bottom=0.0):
+    """Zigzag ink of one stroke from the bottom left to the right."""
+    y = bottom - height * (np.arange(points) % 2)
+    return Ink.from_strokes([np.column_stack([left + np.linspace(0, width, points), y])])
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "reason"),
+    [
+        ({"height": 5.4}, {"height": 5.6}, "too high for one line"),
+        ({"bottom": 3.9, "height": 1}, {"bottom": 4.1, "height": 1}, "too high for one line"),
+        ({"points": 30}, {"points": 29}, "few points for its text"),
+        ({"points": 400}, {"points": 401}, "many points for its text"),
+        ({"width": 3.1}, {"width": 2.9}, "too narrow for its text"),
+        ({"width": 25.9}, {"width": 26.1}, "too wide for its text"),
+    ],
+)
+def test_the_bounds_of_what_is_plausible(good, bad, reason):
+    text, usual = "ten signs.", {"width": 10, "height": 1.5}
+    assert _implausible(text, strip(**usual | good), LIMITS["generation"]) is None
+    assert _implausible(text, strip(**usual | bad), LIMITS["generation"]) == reason
+
+
+def test_a_line_may_have_so_many_points_and_a_short_one_any_width():
+    text = "x" * 40
+    assert _implausible(text, strip(40, 1, 1000), LIMITS["generation"]) is None
+    assert _implausible(text, strip(40, 1, 1001), LIMITS["generation"]) == "too long"
+    assert _implausible(text, strip(40, 1, 1001), LIMITS["recognition"]) is None
+    for width in (0.5, 60):
+        assert _implausible("seven s", strip(width, 1.5), LIMITS["generation"]) is None
+        assert _implausible("eight si", strip(width, 1.5), LIMITS["generation"]) is not None
+    assert _implausible("ten signs.", strip(10, 1.5), Limits(top=1.4)) == "too high for one line"
+
+
+def rows(down, back, share):
+    """A long row of 100 strokes, then `share` of that in a row `down` lower that starts `back` left of its end."""
+    first = [np.array([[k, 0.0], [k + 0.5, 0.0]]) for k in range(100)]
+    second = [np.array([[99.5 - back + k, down], [100 - back + k, down]]) for k in range(round(100 * share))]
+    return Ink.from_strokes([*first, *second])
+
+
+def test_the_bounds_of_several_rows():
+    assert _several_rows(rows(down=1.4, back=60, share=0.5))
+    assert not _several_rows(rows(down=1.2, back=60, share=0.5))
+    assert not _several_rows(rows(down=-1.4, back=60, share=0.5))
+    assert _several_rows(rows(down=1.4, back=3.2, share=0.5))
+    assert not _several_rows(rows(down=1.4, back=2.8, share=0.5))
+    assert _several_rows(rows(down=1.4, back=60, share=0.13))
+    assert not _several_rows(rows(down=1.4, back=60, share=0.1))
+
+
+def test_what_cannot_be_used_whatever_its_shape():
+    ink, tall = strip(100, 100), strip(79, 100)
+    assert _unfit(sample(ink, "fine"), "fine") is None
+    assert _unfit(sample(ink, " "), "") == "no text"
+    for text in ("naïve", "two\x07bells", "non\xa0breaking"):
+        assert _unfit(sample(ink, text), text) == "text is not printable ASCII"
+    assert _unfit(sample(ink, "a # b"), "a # b") == "struck-out or unreadable writing (#)"
+    assert _unfit(sample(ink, "a # b", "unipen"), "a # b") is None
+    # Eight characters are at least 0.8 times as wide as high.
+    assert _unfit(sample(tall, "eight si"), "eight si") == "not one line: too high for its width"
+    assert _unfit(sample(strip(81, 100), "eight si"), "eight si") is None
+    assert _unfit(sample(tall, "seven s"), "seven s") is None
+
+
+def test_the_text_of_a_sample():
+    assert _text(sample(INK, " He  said , \t yes . ")) == "He said, yes."
+    assert _text(sample(INK, " He  said , yes . ", "unipen-text")) == "He said , yes ."
+
+
+def test_which_lines_are_never_left_out():
+    def counts(source, split):
+        return _in_test(Sample(INK, "a", "w", split, source, ""))
+
+    assert all(counts("iam", split) for split in ("testset_v", "testset_f", "testset_t"))
+    assert not counts("iam", "trainset") and not counts("unipen-text", "testset_v")
+
+
+def test_groups_are_of_one_kind_and_of_forty_at_most():
+    samples = [sample(INK, "a", id=f"{'one' if k < 95 else 'two'}-{k}") for k in range(97)]
+    groups = list(_grouped(samples, lambda s: s.id.split("-")[0]))
+    assert [len(group) for group in groups] == [40, 40, 15, 2]
+    assert [len(group) for group in _grouped(samples, None)] == [40, 40, 17]
+    assert [s for group in groups for s in group] == samples
+
+
+def test_the_first_of_each_writer():
+    account = Account()
+    samples = [Sample(INK, "a", writer, "trainset", "", str(k)) for k, writer in enumerate("xyxxyxz")]
+    kept = list(_Job._first(iter(samples), 2, account))
+    assert [s.id for s in kept] == ["0", "1", "2", "4", "6"]
+    assert account.read == 2 and account.dropped == {"more than 2 by one writer": 2}
+    assert list(_Job._first(iter(samples), None, account)) == samples and account.read == 2
+
+
+def test_an_account():
+    account = Account(read=3)
+    account.keep(sample(INK, "four"), np.zeros((9, 3)))
+    account.keep(sample(INK, "ab"), np.zeros((6, 3)))
+    account.add(
+        ReadReport(skipped=[("a", "no strokes: 1"), ("b", "no strokes: 2"), ("c", "cut")], notes=["x"])
+    )
+    assert account.as_dict() == {
+        "read": 6,
+        "kept": 2,
+        "dropped": {"unreadable: no strokes": 2, "unreadable: cut": 1},
+        "points": 15,
+        "characters": 6,
+        "points_per_character": 2.5,
+        "notes": ["x"],
+    }
+    assert Account().as_dict()["points_per_character"] == 0
+
+
+def test_the_median_is_weighted():
+    assert _weighted_median([(3.0, 1), (1.0, 1), (2.0, 1)]) == 2.0
+    assert _weighted_median([(3.0, 5), (1.0, 1), (2.0, 1)]) == 3.0
+    assert _weighted_median([(3.0, 1), (1.0, 6), (2.0, 1)]) == 1.0
+    assert _weighted_median([(7.0, 2)]) == 7.0
+
+
+def test_expected_widths():
+    assert _expected_width("ax ") == 3.0
+    assert _expected_width("il.") == pytest.approx(1.8) and _expected_width("mW") == pytest.approx(3.2)
+
+
+def reasons(texts, inks, task="generation"):
+    found = _normalize([sample(ink, text, "unipen") for text, ink in zip(texts, inks)], task)
+    return [result if isinstance(result, str) else None for _, result in found]
+
+
+@pytest.mark.parametrize(
+    ("factor", "fits"), [(1.0, True), (1.5, True), (1.75, False), (0.66, True), (0.57, False)]
+)
+def test_lines_as_wide_as_another_text_are_left_out(factor, fits):
+    """A line that is wider or narrower than its text and the writer's other lines let expect, by a factor of 1.6."""
+    inks = [line(t, seed=i, wobble=0) for i, t in enumerate(TEXTS)]
+    odd = line(TEXTS[0], wobble=0).scale(factor, 1.0)
+    expected = [None] * 4 + [None if fits else "as wide as another text"]
+    assert reasons([*TEXTS, TEXTS[0]], [*inks, odd]) == expected
+
+
+def test_short_lines_may_be_as_wide_as_they_like():
+    inks = [line(t, seed=i, wobble=0) for i, t in enumerate(TEXTS)]
+    for text, expected in (("xnohlox", None), ("xnohloxn", "as wide as another text")):
+        assert reasons([*TEXTS, text], [*inks, line(text, wobble=0).scale(1.8, 1.0)])[-1] == expected
+
+
+def test_widths_are_compared_for_their_texts():
+    """Lines of 40 narrow or of 40 wide letters differ as much as their texts."""
+    widths = {"l": 0.6, "m": 1.6, "x": 1.0}
+    texts = [letter * 12 for letter in "xxlm"]
+    inks = [line("x" * 12, wobble=0).scale(widths[text[0]], 1.0) for text in texts]
+    assert reasons(texts, inks) == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"), [(1.05, 1.05), (1.4, np.exp(0.12)), (0.7, np.exp(-0.12)), (0.95, 0.95)]
+)
+def test_the_x_height_of_a_line_is_near_that_of_its_group(scale, expected):
+    """A line `scale` times as large as its group is normalised by that, as far as the group lets it."""
+    inks = [line(t, seed=i, wobble=0) for i, t in enumerate(TEXTS)]
+    group = [sample(ink, text) for ink, text in zip(inks, TEXTS)]
+    (*_, (_, plain)) = _normalize([*group, group[0]], "generation")
+    (*_, (_, offsets)) = _normalize([*group, sample(inks[0].scale(scale), TEXTS[0])], "generation")
+    ratio = np.ptp(np.cumsum(offsets[:, 0])) / np.ptp(np.cumsum(plain[:, 0]))
+    assert ratio == pytest.approx(scale / expected, rel=0.04)
+
+
+def test_forms_have_an_x_height_of_their_own(tmp_path):
+    forms = {
+        f"a01-00{n}": [(t, line(t, scale, seed=i)) for i, t in enumerate(TEXTS)]
+        for n, scale in enumerate((60.0, 200.0))
+    }
+    report = prepare_corpus(
+        "generation", tmp_path / "c.npz", iam=write_iam(tmp_path / "iam", forms), workers=1, progress=False
+    )
+    assert report["samples"] == 8
+    corpus = Corpus.load(tmp_path / "c.npz")
+    heights = [np.ptp(np.cumsum(corpus.offsets(i)[:, 1])) for i in range(8)]
+    assert heights == pytest.approx([1.8] * 8, abs=0.3)
+
+
+class Here:
+    """In place of a pool of processes; remembers what was asked for."""
+
+    def __init__(self):
+        self.work = []
+
+    def imap(self, function, work, chunksize=1):
+        self.work += work
+        return []
+
+
+def test_who_wrote_more_of_the_alphabet_composes_more(monkeypatch):
+    monkeypatch.setattr("strokesynth.preparation.COMPOSED_POINTS", {"recognition": 5000})
+    glyph = [np.array([[0.0, -1.0], [0.5, 0.0]])]
+    many, few = (Hand(w, "trainset", {c: [glyph] for c in "abcd"[:n]}) for w, n in (("many", 4), ("few", 2)))
+    pool = Here()
+    job = _Job("recognition", pool, 3, {}, False)
+    words = [(Sample(INK, text, "few", "trainset", "", ""), INK.to_offsets()) for text in ("I", "am", "not")]
+    assert job.compositions([many, few], words) == []
+    assert [(kind, hand.writer, points, seed) for kind, hand, points, seed in pool.work] == [
+        ("composed", "many", 4000, 3),
+        ("composed", "few", 1000, 3),
+    ]
+    assert [text for text, _ in few.words] == ["am", "not"] and not many.words
 
 
 def test_bad_input(iam, tmp_path):
