@@ -254,6 +254,9 @@ def test_dots_become_one_point() -> None:
     np.testing.assert_allclose(single, [[1.0, 2.0]])
     np.testing.assert_allclose(several, [[3.025, -1.995]], atol=1e-6)
     assert resample([]) == []
+    for end in ([0.0, -1.0], [1.0, 0.0], [0.12, -0.12]):  # strokes that are no dots
+        (stroke,) = resample([np.array([[0.0, 0.0], end])])
+        np.testing.assert_allclose(stroke[[0, -1]], [[0.0, 0.0], end], atol=1e-6)
 
 
 def test_repeated_points_do_not_matter() -> None:
@@ -268,6 +271,19 @@ def test_marks_without_lines_go_to_their_usual_place() -> None:
     assert normalize(dash).strokes[0][:, 1] == pytest.approx(-0.5, abs=1e-5)
     dot = Ink.from_strokes([np.array([[5.0, 5.0]])], text=".")
     assert normalize(dot, x_height=40.0).n_points == 1
+
+
+def test_a_dash_is_at_most_twenty_five_x_heights_wide() -> None:
+    found = estimate_baseline(Ink.from_strokes([[[0.0, 7.0], [1000.0, 7.0]]]))
+    assert (found.slope, found.intercept, found.x_height) == pytest.approx((0.0, 7.0, 40.0))
+
+
+def test_descenders_hang_below_the_baseline() -> None:
+    """Most letters have a tail; the text tells that."""
+    text = "gpgpnpgpgpngpgp"
+    found = estimate_baseline(device(writing(text), 80.0), text)
+    assert found.intercept == pytest.approx(0.0, abs=0.15 * 80)
+    assert found.x_height == pytest.approx(80.0, rel=0.15)
 
 
 def test_several_marks_share_the_width() -> None:

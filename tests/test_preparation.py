@@ -17,6 +17,8 @@ from strokesynth.preparation import (
     LIMITS,
     Account,
     Limits,
+    _alone_again,
+    _compose,
     _expected_width,
     _grouped,
     _implausible,
@@ -326,6 +328,9 @@ def test_the_bounds_of_several_rows():
     assert not _several_rows(rows(down=1.4, back=2.8, share=0.5))
     assert _several_rows(rows(down=1.4, back=60, share=0.13))
     assert not _several_rows(rows(down=1.4, back=60, share=0.1))
+    joined = rows(down=1.4, back=60, share=0.5)
+    one_stroke = Ink.from_strokes([*joined.strokes[:100], np.concatenate(joined.strokes[100:])])
+    assert _several_rows(one_stroke)
 
 
 def test_what_cannot_be_used_whatever_its_shape():
@@ -339,7 +344,7 @@ def test_what_cannot_be_used_whatever_its_shape():
     # Eight characters are at least 0.8 times as wide as high.
     assert _unfit(sample(tall, "eight si"), "eight si") == "not one line: too high for its width"
     assert _unfit(sample(strip(81, 100), "eight si"), "eight si") is None
-    assert _unfit(sample(tall, "seven s"), "seven s") is None
+    assert _unfit(sample(strip(10, 100), "seven s"), "seven s") is None
 
 
 def test_the_text_of_a_sample():
@@ -484,6 +489,49 @@ def test_who_wrote_more_of_the_alphabet_composes_more(monkeypatch):
         ("composed", "few", 1000, 3),
     ]
     assert [text for text, _ in few.words] == ["am", "not"] and not many.words
+
+
+def test_characters_alone_have_names_of_their_own():
+    glyphs = [[np.array([[0.0, -1.0], [0.1 * k, 0.0]])] for k in range(5)]
+    job = _Job("recognition", Here(), 0, {"unipen-chars": Account()}, False)
+    found = job.characters([Hand("w", "testset_v", {"a": glyphs, "b": glyphs[:1]})])
+    assert [(s.id, s.text, s.writer, s.split) for s, _ in found] == [
+        (f"w/{name}", text, "w", "testset_v")
+        for name, text in (("97/0", "a"), ("97/1", "a"), ("97/2", "a"), ("98/0", "b"))
+    ]
+    for (_, offsets), glyph in zip(found, [*glyphs[:3], glyphs[0]]):
+        np.testing.assert_allclose(np.cumsum(offsets[:, :2], axis=0), glyph[0], atol=1e-6)
+
+
+def test_every_writer_composes_lines_of_their_own():
+    def lines(writer, seed=0):
+        hand = Hand(writer, "testset_v", {c: [letter(c)] for c in "xnohl"})
+        return _compose(("composed", hand, 600, seed))
+
+    one, again, other, seed = lines("one"), lines("one"), lines("two"), lines("one", 1)
+    assert [s.text for s, _ in one] == [s.text for s, _ in again]
+    assert [s.text for s, _ in one] != [s.text for s, _ in other]
+    assert [s.text for s, _ in one] != [s.text for s, _ in seed]
+    assert {(s.writer, s.split, s.source) for s, _ in other} == {("two", "testset_v", "composed")}
+    assert len({s.id for s, _ in [*one, *other]}) == len(one) + len(other)
+
+
+def test_alone_again():
+    ink = normalize(line(TEXTS[0])).scale(0.6)
+    known, offsets = _alone_again((sample(INK, TEXTS[0]), ink.to_offsets()))
+    assert known.text == TEXTS[0] and np.ptp(np.cumsum(offsets[:, 1])) == pytest.approx(1.8, rel=0.15)
+    dot = sample(INK, "."), np.array([[0.0, -0.05, 1.0]], np.float32)
+    assert _alone_again(dot) is dot
+
+
+def test_of_one_writer_so_many_words_are_taken(unipen, tmp_path, monkeypatch):
+    monkeypatch.setattr("strokesynth.preparation.COMPOSED_POINTS", {"recognition": 500})
+    monkeypatch.setattr("strokesynth.preparation._LEAST_CHARACTERS", 4)
+    monkeypatch.setattr("strokesynth.preparation.WORDS_OF_WRITER", 7)
+    report = prepare_corpus("recognition", tmp_path / "c.npz", unipen=unipen, workers=1, progress=False)
+    account = report["sources"]["unipen-words"]
+    assert (account["read"], account["kept"]) == (25, 7)
+    assert account["dropped"] == {"more than 7 by one writer": 18}
 
 
 def test_bad_input(iam, tmp_path):

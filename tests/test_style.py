@@ -98,6 +98,8 @@ def test_any_ink_becomes_a_style():
     left, top, _, bottom = style.ink.bounds
     assert left == 0 and top == pytest.approx(-1, abs=0.15) and bottom == pytest.approx(0, abs=0.15)
     assert Style.from_ink(Ink.from_strokes(ink.strokes, "n" * 12)).ink == style.ink
+    said = Style.from_ink(Ink.from_strokes(ink.strokes, "m" * 12), "n" * 12, bias=2.5)
+    assert (said.ink.text, said.bias, style.bias) == ("n" * 12, 2.5, None)
     with pytest.raises(ValueError, match="ink.text is None"):
         Style.from_ink(ink)
     with pytest.raises(ValueError, match="text is what the ink says, a str, not int"):
@@ -106,7 +108,7 @@ def test_any_ink_becomes_a_style():
 
 def test_what_stands_for_a_style():
     style = Style("mine", INK)
-    assert Style.of(style) is style and Style.of(INK).ink is INK
+    assert Style.of(style) is style and Style.of(INK).ink is INK and Style.of(INK).bias is None
     name = styles()[0]
     assert Style.of(name).name == name and Style.of(name) is Style.of(name)
     for wrong, message in [

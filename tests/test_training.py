@@ -387,3 +387,33 @@ def test_the_log_has_means_since_its_last_line(tmp_path: Path) -> None:
     assert [row["step"] for row in rows] == ["2", "4", "6"]
     means = [sum(task.losses[k : k + 2]) / 16 for k in (0, 2, 4)]
     assert [float(row["train_nats_per_apple"]) for row in rows] == pytest.approx(means, rel=1e-4)
+
+
+def test_updates_are_those_of_adam(tmp_path: Path) -> None:
+    """Oracle: Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1, with their beta1 = 0.9 and beta2 = 0.999."""
+
+    class Turning(Slope):
+        def loss(self, network: nn.Module, key: Any) -> tuple[Tensor, int]:
+            loss, count = super().loss(network, key)
+            return key[0] * loss, count
+
+    run = _Run(Turning(), tmp_path, options(1e6))
+    expected, gradient = flat(run.network).double(), torch.tensor([3.0, 4.0]).double()
+    mean, square = torch.zeros(2).double(), torch.zeros(2).double()
+    for t, factor in enumerate([1.0, 1.5, -0.5, 0.25, -1.0], 1):
+        run._update((factor,))
+        mean = 0.9 * mean + 0.1 * factor * gradient
+        square = 0.999 * square + 0.001 * (factor * gradient) ** 2
+        expected -= 0.1 * (mean / (1 - 0.9**t)) / ((square / (1 - 0.999**t)).sqrt() + 1e-8)
+        torch.testing.assert_close(flat(run.network).double(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_resumed_run_waits_for_its_next_log_and_look(tmp_path: Path) -> None:
+    first, more = Regression(stop_at=6), {"log_minutes": 4 / 60, "look_minutes": 4 / 60}
+    with pytest.raises(KeyboardInterrupt):
+        train(first, tmp_path, options(12, **more))
+    train(Regression(), tmp_path, options(12, **more), resume=True)
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows if row["train_nats_per_apple"]] == ["4", "10"]
+    assert sorted(int(path.name[6:]) for path in tmp_path.glob("drawn-*")) == [4, 10, 12]
