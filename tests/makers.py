@@ -212,6 +212,12 @@ class Clock:
         return self.now
 
 
+def ladder(slant=0.0, width=1.0, n=10) -> Ink:
+    """Letters l of two x-heights, each one stroke."""
+    strokes = [[(k * width + 2 * slant, -2), (k * width, 0)] for k in range(n)]
+    return Ink.from_strokes(strokes, "l" * n)
+
+
 def zigzag_corpus() -> Corpus:
     """Texts of a and b: each a one zigzag up, each b one down."""
     rng = np.random.default_rng(4)

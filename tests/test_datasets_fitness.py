@@ -5,7 +5,15 @@ import pytest
 from makers import recorded_line as line
 
 from strokesynth.datasets import Label, Sample
-from strokesynth.datasets.fitness import LIMITS, Limits, implausible, mismatched, several_rows, unusable
+from strokesynth.datasets.fitness import (
+    LIMITS,
+    Limits,
+    expected_width,
+    implausible,
+    mismatched,
+    several_rows,
+    unusable,
+)
 from strokesynth.ink import Ink
 
 
@@ -128,3 +136,62 @@ def test_mismatched_lines_of_a_group():
     # Seven letters are too few to tell.
     assert not any(mismatched(texts, [*right[:4], 100.0], limits))
     assert mismatched([], [], limits) == []
+
+
+def strip(width, height, points=40, left=0.0, bottom=0.0):
+    """Zigzag ink of one stroke from the bottom left to the right."""
+    y = bottom - height * (np.arange(points) % 2)
+    return Ink.from_strokes([np.column_stack([left + np.linspace(0, width, points), y])])
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "reason"),
+    [
+        ({"height": 5.4}, {"height": 5.6}, "too high for one line"),
+        ({"bottom": 3.9, "height": 1}, {"bottom": 4.1, "height": 1}, "too high for one line"),
+        ({"points": 30}, {"points": 29}, "few points for its text"),
+        ({"points": 400}, {"points": 401}, "many points for its text"),
+        ({"width": 3.1}, {"width": 2.9}, "too narrow for its text"),
+        ({"width": 25.9}, {"width": 26.1}, "too wide for its text"),
+    ],
+)
+def test_the_bounds_of_what_is_plausible(good, bad, reason):
+    text, usual = "ten signs.", {"width": 10, "height": 1.5}
+    assert implausible(text, strip(**usual | good), LIMITS["generation"]) is None
+    assert implausible(text, strip(**usual | bad), LIMITS["generation"]) == reason
+
+
+def test_a_line_may_have_so_many_points_and_a_short_one_any_width():
+    text = "x" * 40
+    assert implausible(text, strip(40, 1, 1000), LIMITS["generation"]) is None
+    assert implausible(text, strip(40, 1, 1001), LIMITS["generation"]) == "too long"
+    assert implausible(text, strip(40, 1, 1001), LIMITS["recognition"]) is None
+    for width in (0.5, 60):
+        assert implausible("seven s", strip(width, 1.5), LIMITS["generation"]) is None
+        assert implausible("eight si", strip(width, 1.5), LIMITS["generation"]) is not None
+    assert implausible("ten signs.", strip(10, 1.5), Limits(top=1.4)) == "too high for one line"
+
+
+def rows(down, back, share):
+    """A long row of 100 strokes, then `share` of that in a row `down` lower that starts `back` left of its end."""
+    first = [np.array([[k, 0.0], [k + 0.5, 0.0]]) for k in range(100)]
+    second = [np.array([[99.5 - back + k, down], [100 - back + k, down]]) for k in range(round(100 * share))]
+    return Ink.from_strokes([*first, *second])
+
+
+def test_the_bounds_of_several_rows():
+    assert several_rows(rows(down=1.4, back=60, share=0.5))
+    assert not several_rows(rows(down=1.2, back=60, share=0.5))
+    assert not several_rows(rows(down=-1.4, back=60, share=0.5))
+    assert several_rows(rows(down=1.4, back=3.2, share=0.5))
+    assert not several_rows(rows(down=1.4, back=2.8, share=0.5))
+    assert several_rows(rows(down=1.4, back=60, share=0.13))
+    assert not several_rows(rows(down=1.4, back=60, share=0.1))
+    joined = rows(down=1.4, back=60, share=0.5)
+    one_stroke = Ink.from_strokes([*joined.strokes[:100], np.concatenate(joined.strokes[100:])])
+    assert several_rows(one_stroke)
+
+
+def test_expected_widths():
+    assert expected_width("ax ") == 3.0
+    assert expected_width("il.") == pytest.approx(1.8) and expected_width("mW") == pytest.approx(3.2)

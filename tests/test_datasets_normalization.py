@@ -5,7 +5,14 @@ import pytest
 from makers import recorded_line as line
 
 from strokesynth.datasets import Label, Sample
-from strokesynth.datasets.normalization import normalize_again, normalize_alone, normalize_group, transcript
+from strokesynth.datasets.normalization import (
+    _published,
+    _weighted_median,
+    normalize_again,
+    normalize_alone,
+    normalize_group,
+    transcript,
+)
 from strokesynth.ink import Ink
 from strokesynth.ink.normalize import normalize
 
@@ -97,3 +104,63 @@ def test_normalising_again_forgets_the_text():
 )
 def test_transcript(source, text, expected):
     assert transcript(Label(text, "w", "trainset", source, "1")) == expected
+
+
+def test_which_lines_are_never_left_out():
+    def counts(source, split):
+        return _published(Label("a", "w", split, source, ""))
+
+    assert all(counts("iam", split) for split in ("testset_v", "testset_f", "testset_t"))
+    assert not counts("iam", "trainset") and not counts("unipen-text", "testset_v")
+
+
+def test_the_median_is_weighted():
+    assert _weighted_median([(3.0, 1), (1.0, 1), (2.0, 1)]) == 2.0
+    assert _weighted_median([(3.0, 5), (1.0, 1), (2.0, 1)]) == 3.0
+    assert _weighted_median([(3.0, 1), (1.0, 6), (2.0, 1)]) == 1.0
+    assert _weighted_median([(7.0, 2)]) == 7.0
+
+
+def reasons(texts, inks, task="generation"):
+    found = normalize_group(
+        [sample(ink, text, "unipen") for text, ink in zip(texts, inks, strict=True)], task
+    )
+    return [result if isinstance(result, str) else None for _, result in found]
+
+
+@pytest.mark.parametrize(
+    ("factor", "fits"), [(1.0, True), (1.5, True), (1.75, False), (0.66, True), (0.57, False)]
+)
+def test_lines_as_wide_as_another_text_are_left_out(factor, fits):
+    """A line that is wider or narrower than its text and the writer's other lines let expect, by a factor of 1.6."""
+    inks = [line(t, seed=i, wobble=0) for i, t in enumerate(TEXTS)]
+    odd = line(TEXTS[0], wobble=0).scale(factor, 1.0)
+    expected = [None] * 4 + [None if fits else "as wide as another text"]
+    assert reasons([*TEXTS, TEXTS[0]], [*inks, odd]) == expected
+
+
+def test_short_lines_may_be_as_wide_as_they_like():
+    inks = [line(t, seed=i, wobble=0) for i, t in enumerate(TEXTS)]
+    for text, expected in (("xnohlox", None), ("xnohloxn", "as wide as another text")):
+        assert reasons([*TEXTS, text], [*inks, line(text, wobble=0).scale(1.8, 1.0)])[-1] == expected
+
+
+def test_widths_are_compared_for_their_texts():
+    """Lines of narrow letters and of wide ones differ as much as their texts."""
+    widths = {"l": 0.6, "m": 1.6, "x": 1.0}
+    texts = [letter * 12 for letter in "xxlm"]
+    inks = [line("x" * 12, wobble=0).scale(widths[text[0]], 1.0) for text in texts]
+    assert reasons(texts, inks) == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"), [(1.05, 1.05), (1.4, np.exp(0.12)), (0.7, np.exp(-0.12)), (0.95, 0.95)]
+)
+def test_the_x_height_of_a_line_is_near_that_of_its_group(scale, expected):
+    """A line `scale` times as large as its group is normalised by that, as far as the group lets it."""
+    inks = [line(t, seed=i, wobble=0) for i, t in enumerate(TEXTS)]
+    group = [sample(ink, text) for ink, text in zip(inks, TEXTS)]
+    (*_, (_, plain)) = normalize_group([*group, group[0]], "generation")
+    (*_, (_, offsets)) = normalize_group([*group, sample(inks[0].scale(scale), TEXTS[0])], "generation")
+    ratio = np.ptp(np.cumsum(offsets[:, 0])) / np.ptp(np.cumsum(plain[:, 0]))
+    assert ratio == pytest.approx(scale / expected, rel=0.04)

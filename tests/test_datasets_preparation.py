@@ -10,9 +10,10 @@ import pytest
 from makers import recorded_letter as letter
 from makers import recorded_line as line
 
-from strokesynth.datasets import read_iam
+from strokesynth.datasets import Label, ReadReport, Sample, read_iam
 from strokesynth.datasets.corpus import Corpus
-from strokesynth.datasets.preparation import describe, prepare_corpus
+from strokesynth.datasets.isolated import WriterSamples
+from strokesynth.datasets.preparation import Account, _compose, _grouped, _Job, describe, prepare_corpus
 from strokesynth.ink import Ink
 from strokesynth.ink.normalize import normalize
 
@@ -72,6 +73,7 @@ def write_unipen(folder, kind, samples):
     return folder
 
 
+INK = Ink.from_strokes([[[0.0, -1.0], [1.0, 0.0]]])
 TEXTS = ["xnoh lox noh", "hon xo lonx", "lol nhoxo on", "no xnhl onoh"]
 
 
@@ -184,6 +186,124 @@ def test_a_test_set_is_kept_whole(iam, tmp_path):
         splits[task] = {name: int((corpus.splits == name).sum()) for name in ("trainset", "testset_v")}
     assert splits["recognition"]["testset_v"] == 5 and splits["generation"]["testset_v"] == 4
     assert splits["recognition"]["trainset"] == splits["generation"]["trainset"]
+
+
+def label(text, id="", writer="w", source=""):
+    return Label(text, writer, "trainset", source, id)
+
+
+def test_groups_are_of_one_kind_and_of_forty_at_most():
+    samples = [Sample(INK, label("a", f"{'one' if k < 95 else 'two'}-{k}")) for k in range(97)]
+    groups = list(_grouped(samples, lambda s: s.id.split("-")[0]))
+    assert [len(group) for group in groups] == [40, 40, 15, 2]
+    assert [len(group) for group in _grouped(samples, None)] == [40, 40, 17]
+    assert [s for group in groups for s in group] == samples
+
+
+def test_the_first_of_each_writer():
+    account = Account()
+    samples = [Sample(INK, label("a", str(k), writer)) for k, writer in enumerate("xyxxyxz")]
+    kept = list(_Job._first(iter(samples), 2, account))
+    assert [s.id for s in kept] == ["0", "1", "2", "4", "6"]
+    assert account.read == 2 and account.dropped == {"more than 2 by one writer": 2}
+    assert list(_Job._first(iter(samples), None, account)) == samples and account.read == 2
+
+
+def test_an_account():
+    account = Account(read=3)
+    account.keep(label("four"), np.zeros((9, 3)))
+    account.keep(label("ab"), np.zeros((6, 3)))
+    account.add(
+        ReadReport(skipped=[("a", "no strokes: 1"), ("b", "no strokes: 2"), ("c", "cut")], notes=["x"])
+    )
+    assert account.as_dict() == {
+        "read": 6,
+        "kept": 2,
+        "dropped": {"unreadable: no strokes": 2, "unreadable: cut": 1},
+        "points": 15,
+        "characters": 6,
+        "points_per_character": 2.5,
+        "notes": ["x"],
+    }
+    assert Account().as_dict()["points_per_character"] == 0
+
+
+def test_forms_have_an_x_height_of_their_own(tmp_path):
+    forms = {
+        f"a01-00{n}": [(t, line(t, scale, seed=i)) for i, t in enumerate(TEXTS)]
+        for n, scale in enumerate((60.0, 200.0))
+    }
+    report = prepare_corpus(
+        "generation", tmp_path / "c.npz", iam=write_iam(tmp_path / "iam", forms), workers=1, progress=False
+    )
+    assert report["samples"] == 8
+    corpus = Corpus.load(tmp_path / "c.npz")
+    heights = [np.ptp(np.cumsum(corpus.offsets(i)[:, 1])) for i in range(8)]
+    assert heights == pytest.approx([1.8] * 8, abs=0.3)
+
+
+class Here:
+    """In place of a pool of processes; remembers what was asked for."""
+
+    def __init__(self):
+        self.work = []
+
+    def imap(self, function, work, chunksize=1):
+        self.work += work
+        return []
+
+
+def test_who_wrote_more_of_the_alphabet_composes_more(monkeypatch):
+    monkeypatch.setattr("strokesynth.datasets.preparation.COMPOSED_POINTS", {"recognition": 5000})
+    glyph = [np.array([[0.0, -1.0], [0.5, 0.0]])]
+    many, few = (
+        WriterSamples(writer, "trainset", {c: [glyph] for c in known})
+        for writer, known in (("many", "abcd"), ("few", "ab"))
+    )
+    pool = Here()
+    job = _Job("recognition", pool, 3, {}, False)
+    words = [(label(text, writer="few"), INK.to_offsets()) for text in ("I", "am", "not")]
+    assert job.compositions([many, few], words) == []
+    assert [(kind, samples.writer, points, seed) for kind, samples, points, seed in pool.work] == [
+        ("composed", "many", 4000, 3),
+        ("composed", "few", 1000, 3),
+    ]
+    assert [text for text, _ in few.words] == ["am", "not"] and not many.words
+
+
+def test_characters_alone_have_names_of_their_own():
+    glyphs = [[np.array([[0.0, -1.0], [0.1 * k, 0.0]])] for k in range(5)]
+    job = _Job("recognition", Here(), 0, {"unipen-chars": Account()}, False)
+    found = job.characters([WriterSamples("w", "testset_v", {"a": glyphs, "b": glyphs[:1]})])
+    assert [(s.id, s.text, s.writer, s.split) for s, _ in found] == [
+        (f"w/{name}", text, "w", "testset_v")
+        for name, text in (("97/0", "a"), ("97/1", "a"), ("97/2", "a"), ("98/0", "b"))
+    ]
+    for (_, offsets), glyph in zip(found, [*glyphs[:3], glyphs[0]], strict=True):
+        np.testing.assert_allclose(np.cumsum(offsets[:, :2], axis=0), glyph[0], atol=1e-6)
+
+
+def test_every_writer_composes_lines_of_their_own():
+    def lines(writer, seed=0):
+        samples = WriterSamples(writer, "testset_v", {c: [letter(c)] for c in "xnohl"})
+        return _compose(("composed", samples, 600, seed))
+
+    one, again, other, seed = lines("one"), lines("one"), lines("two"), lines("one", 1)
+    assert [s.text for s, _ in one] == [s.text for s, _ in again]
+    assert [s.text for s, _ in one] != [s.text for s, _ in other]
+    assert [s.text for s, _ in one] != [s.text for s, _ in seed]
+    assert {(s.writer, s.split, s.source) for s, _ in other} == {("two", "testset_v", "composed")}
+    assert len({s.id for s, _ in [*one, *other]}) == len(one) + len(other)
+
+
+def test_of_one_writer_so_many_words_are_taken(unipen, tmp_path, monkeypatch):
+    monkeypatch.setattr("strokesynth.datasets.preparation.COMPOSED_POINTS", {"recognition": 500})
+    monkeypatch.setattr("strokesynth.datasets.preparation._LEAST_CHARACTERS", 4)
+    monkeypatch.setattr("strokesynth.datasets.preparation.WORDS_OF_WRITER", 7)
+    report = prepare_corpus("recognition", tmp_path / "c.npz", unipen=unipen, workers=1, progress=False)
+    account = report["sources"]["unipen-words"]
+    assert (account["read"], account["kept"]) == (25, 7)
+    assert account["dropped"] == {"more than 7 by one writer": 18}
 
 
 def test_bad_input(iam, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from strokesynth.ink import Ink
 from strokesynth.ink.normalize import Baseline, estimate_baseline, normalize
-from strokesynth.ink.resample import remove_jumps, resample, smooth
+from strokesynth.ink.resample import dense_curve, flatten, remove_jumps, resample, smooth
 
 LETTERS = "nnlungnnlunnpnnunldnunnn"
 
@@ -157,6 +157,51 @@ def test_glitch_is_dropped_and_a_true_jump_splits() -> None:
     assert lengths.tolist() == [50, 31]
 
 
+@pytest.mark.parametrize(("count", "pieces"), [(1, [80]), (3, [78]), (4, [40, 4, 37])])
+def test_up_to_three_points_are_a_glitch(count: int, pieces: list[int]) -> None:
+    line = np.column_stack([np.linspace(0.0, 8.0, 81), 0.1 * np.sin(np.arange(81))])
+    line[40 : 40 + count] += [40.0, -30.0]
+    assert remove_jumps(line, np.array([81]), size=1.0)[1].tolist() == pieces
+
+
+def test_a_jump_is_longer_than_the_writing_and_than_other_steps() -> None:
+    line = np.column_stack([np.linspace(0.0, 8.0, 81), np.zeros(81)])  # steps of 0.1: 15 of them are 1.5
+    for size, jump, pieces in ((0.1, 1.45, 1), (0.1, 1.55, 2), (1.0, 2.9, 1), (1.0, 3.1, 2)):
+        apart = line + np.where(np.arange(81) < 50, 0.0, jump - 0.1)[:, None] * [1.0, 0.0]
+        assert len(remove_jumps(apart, np.array([81]), size=size)[1]) == pieces
+
+
+def test_the_curve_through_uneven_points_of_a_circle_is_round() -> None:
+    angle = np.cumsum(np.tile([0.1, 0.4], 8))
+    points = np.column_stack([np.cos(angle), np.sin(angle)])
+    curve, _ = dense_curve(points, np.array([16]), smoothing=0.0)
+    inner = curve[10:-10]
+    assert np.abs(np.hypot(*inner.T) - 1.0).max() < 0.003
+    np.testing.assert_allclose(curve[[0, -1]], points[[0, -1]], atol=1e-12)
+
+
+def test_two_points_are_a_straight_line_at_even_steps() -> None:
+    curve, count = dense_curve(np.array([[0.0, 0.0], [1.0, 2.0]]), np.array([2]), smoothing=0.0)
+    assert len(curve) == count[0] == np.ceil(np.sqrt(5.0) / 0.04) + 1
+    np.testing.assert_allclose(curve, np.linspace([0.0, 0.0], [1.0, 2.0], len(curve)), atol=1e-12)
+
+
+@pytest.mark.parametrize(("grid", "expected"), [(0.01, 0.05), (0.1, 0.08), (1.0, 0.15)])
+def test_a_coarse_grid_is_smoothed_more_but_not_without_end(grid: float, expected: float) -> None:
+    rng = np.random.default_rng(3)
+    strokes = [np.cumsum(rng.choice([-grid, grid], (60, 2)), axis=0)]
+    curve, _ = smooth(strokes, smoothing=0.05, dot=0.0)
+    np.testing.assert_allclose(curve, dense_curve(*flatten(strokes), expected)[0])
+
+
+def test_steps_keep_to_their_bounds() -> None:
+    angle = np.linspace(0.0, 6.0 * np.pi, 600)
+    (tight,) = resample([0.1 * np.column_stack([np.cos(angle), np.sin(angle)])], sagitta=1e-4, shortest=0.1)
+    (straight,) = resample([np.array([[0.0, 0.0], [18.0, 0.0]])], longest=0.9)
+    assert np.median(np.hypot(*np.diff(tight, axis=0).T)) == pytest.approx(0.1, rel=0.1)
+    np.testing.assert_allclose(np.hypot(*np.diff(straight, axis=0).T), 0.9, rtol=1e-4)
+
+
 def test_polyline_stays_within_a_twentieth_of_the_curve() -> None:
     strokes = writing(step=0.02)
     curve, count = smooth(strokes)
@@ -209,6 +254,9 @@ def test_dots_become_one_point() -> None:
     np.testing.assert_allclose(single, [[1.0, 2.0]])
     np.testing.assert_allclose(several, [[3.025, -1.995]], atol=1e-6)
     assert resample([]) == []
+    for end in ([0.0, -1.0], [1.0, 0.0], [0.12, -0.12]):  # strokes that are no dots
+        (stroke,) = resample([np.array([[0.0, 0.0], end])])
+        np.testing.assert_allclose(stroke[[0, -1]], [[0.0, 0.0], end], atol=1e-6)
 
 
 def test_repeated_points_do_not_matter() -> None:
@@ -223,6 +271,51 @@ def test_marks_without_lines_go_to_their_usual_place() -> None:
     assert normalize(dash).strokes[0][:, 1] == pytest.approx(-0.5, abs=1e-5)
     dot = Ink.from_strokes([np.array([[5.0, 5.0]])], text=".")
     assert normalize(dot, x_height=40.0).n_points == 1
+
+
+def test_a_dash_is_at_most_twenty_five_x_heights_wide() -> None:
+    found = estimate_baseline(Ink.from_strokes([[[0.0, 7.0], [1000.0, 7.0]]]))
+    assert (found.slope, found.intercept, found.x_height) == pytest.approx((0.0, 7.0, 40.0))
+
+
+def test_descenders_hang_below_the_baseline() -> None:
+    """Most letters have a tail; the text tells that."""
+    text = "gpgpnpgpgpngpgp"
+    found = estimate_baseline(device(writing(text), 80.0), text)
+    assert found.intercept == pytest.approx(0.0, abs=0.15 * 80)
+    assert found.x_height == pytest.approx(80.0, rel=0.15)
+
+
+def test_several_marks_share_the_width() -> None:
+    dashes = Ink.from_strokes([[[0.0, 50.0], [60.0, 50.0]], [[80.0, 50.0], [140.0, 50.0]]], text="- -")
+    found = estimate_baseline(dashes)
+    assert (found.x_height, found.intercept, found.slope) == pytest.approx((100.0, 100.0, 0.0))
+
+
+@pytest.mark.parametrize("slope", [0.06, -0.06])
+def test_baseline_of_a_short_word_far_from_the_origin(slope: float) -> None:
+    """The word is too short to drift; its baseline is where its bottoms are."""
+    ink = device(writing("nunun"), 50.0, slope, 9000.0, 300.0)
+    found = estimate_baseline(ink)
+    assert not found.drift
+    bottoms = np.array([stroke[stroke[:, 1].argmax()] for stroke in ink.strokes])
+    assert found.intercept + found.slope * bottoms[:, 0] == pytest.approx(bottoms[:, 1], abs=6.0)
+
+
+def test_a_few_letters_do_not_make_a_slope() -> None:
+    """Two bars, of which the second stands higher: chance, rather than a line that rises by 8 degrees."""
+    bars = [np.array([[x, -1.0 - up], [x + 0.1, -up]]) for x, up in ((0.0, 0.0), (10.0, 1.45))]
+    assert abs(estimate_baseline(Ink.from_strokes([bar * 80 for bar in bars]), x_height=80.0).slope) < 0.08
+
+
+def test_a_glitch_does_not_change_the_line() -> None:
+    strokes = writing(step=0.04)
+    broken = [stroke.copy() for stroke in strokes]
+    broken[7][20] = [60.0, -40.0]
+    plain, mended = normalize(device(strokes, 90.0)), normalize(device(broken, 90.0))
+    assert len(mended.strokes) == len(plain.strokes)
+    for one, two in zip(plain.strokes, mended.strokes, strict=True):
+        assert distance(two, one).max() < 0.06
 
 
 def test_any_scribble_has_a_finite_result() -> None:

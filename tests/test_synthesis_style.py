@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
+from makers import ladder
 
 from strokesynth import Ink
 from strokesynth.alphabet import Alphabet
 from strokesynth.synthesis.measures import measure
-from strokesynth.synthesis.style import Style, styles
+from strokesynth.synthesis.style import COMMON_WIDTH, Style, styles
 
 INK = Ink.from_strokes([[[0, 0], [0.4, -1], [0.8, 0.125]], [[1.0, -0.5], [1.5, 0.1]]], "Äb")
 
@@ -95,7 +97,7 @@ def test_what_is_no_style(arguments, message):
 
 def test_what_stands_for_a_style():
     style = Style("mine", INK)
-    assert Style.of(style) is style and Style.of(INK).ink is INK
+    assert Style.of(style) is style and Style.of(INK).ink is INK and Style.of(INK).bias is None
     name = styles()[0]
     assert Style.of(name).name == name and Style.of(name) is Style.of(name)
     for wrong, message in [
@@ -117,3 +119,78 @@ def test_bundled_styles():
         hands[name] = measure(style.ink)
     for name, hand in hands.items():
         assert min(hand.distance(other) for n, other in hands.items() if n != name) > 1.0, name
+
+
+# --- upright -------------------------------------------------------------------------------------------
+
+
+def test_upright_takes_slant_and_width_off_and_the_map_gives_them_back():
+    """Downstrokes that lean to the right become vertical, at distances divided by the stretch."""
+    ink = ladder(slant=0.3, width=1.5)
+    upright, there = Style("x", ink).upright
+    stretch = (9 * 1.5 + 2 * 0.3) / 10 / COMMON_WIDTH
+    for k, (plain, stroke) in enumerate(zip(upright.strokes, ink.strokes, strict=True)):
+        np.testing.assert_allclose(plain[:, 0], k * 1.5 / stretch, atol=1e-5)
+        np.testing.assert_allclose(plain[:, 1], stroke[:, 1], atol=1e-6)
+    np.testing.assert_allclose(there, [[stretch, -0.3, 0], [0, 1, 0]], atol=1e-6)
+    for back, stroke in zip(upright.transform(there).strokes, ink.strokes, strict=True):
+        np.testing.assert_allclose(back, stroke, atol=1e-5)
+    assert measure(upright).slant == pytest.approx(0, abs=1e-5) and upright.text == ink.text
+
+
+@pytest.mark.parametrize(
+    ("slant", "width", "expected"),
+    [
+        (0.0, 1.05 * 10 / 9, (1.0, 0.0)),
+        (-0.25, (1.05 * 10 - 0.5) / 9, (1.0, -0.25)),
+        (1.2, 0.9, (1.0, 0.8)),
+        (-1.2, 0.9, (1.0, -0.8)),
+        (0.0, 3.9, (1.8, 0.0)),
+        (0.0, 0.3, (1 / 1.8, 0.0)),
+    ],
+)
+def test_only_so_much_slant_and_stretch_is_taken_off(slant, width, expected):
+    _, there = Style("x", ladder(slant, width)).upright
+    assert there[0, 1] == pytest.approx(-expected[1], abs=1e-6)
+    assert there[1].tolist() == [0.0, 1.0, 0.0] and there[0, 2] == 0.0
+    assert there[0, 0] == pytest.approx(expected[0], rel=1e-5)
+
+
+def test_a_few_letters_do_not_tell_a_hand():
+    nine = Ink.from_strokes(ladder(0.3, 1.5, n=9).strokes, "lll lll lll")  # blanks are no letters
+    style = Style("x", nine)
+    assert style.upright[0] == nine and style.upright[1].tolist() == [[1, 0, 0], [0, 1, 0]]
+    ten = Style("x", ladder(0.3, 1.5, n=10))
+    assert ten.upright[0] != ten.ink
+
+
+def box(width=1.0, top=-1.0, bottom=0.0, points=2, text="ab"):
+    """One stroke from the top left to the bottom right."""
+    t = np.linspace(0, 1, points)
+    return Ink.from_strokes([np.column_stack([width * t, top + (bottom - top) * t])], text)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ({"top": -7.9}, {"top": -8.0}),
+        ({"top": -3.9, "bottom": 4.0}, {"top": -4.1, "bottom": 4.0}),
+        ({"top": -7.9, "bottom": -0.05}, {"top": -5.0, "bottom": -3.1}),
+        ({"top": 3.9, "bottom": 4.0}, {"top": 3.9, "bottom": 4.2}),
+        ({"width": 11.9}, {"width": 12.1}),
+        ({"points": 79}, {"points": 81}),
+        ({"points": 119, "text": "abc"}, {"points": 121, "text": "abc"}),
+    ],
+)
+def test_the_bounds_of_normalised_ink(good, bad):
+    assert Style("x", box(**good)).name == "x"
+    with pytest.raises(ValueError, match="not normalised ink"):
+        Style("x", box(**bad))
+
+
+def test_the_bounds_of_bias():
+    for bias in (0, 0.0, 100, 100.0):
+        assert Style("x", INK, bias).bias == bias
+    for bias in (-0.01, 100.5):
+        with pytest.raises(ValueError, match="a number from 0 to 100"):
+            Style("x", INK, bias)
