@@ -7,9 +7,8 @@ import pytest
 from makers import ladder
 
 from strokesynth import Ink
-from strokesynth.alphabet import Alphabet
 from strokesynth.synthesis.measures import measure
-from strokesynth.synthesis.style import COMMON_WIDTH, Style, styles
+from strokesynth.synthesis.style import COMMON_WIDTH, Style, packaged_network, styles
 
 INK = Ink.from_strokes([[[0, 0], [0.4, -1], [0.8, 0.125]], [[1.0, -0.5], [1.5, 0.1]]], "Äb")
 
@@ -110,15 +109,27 @@ def test_what_stands_for_a_style():
 
 
 def test_bundled_styles():
-    assert len(styles()) >= 8
-    hands = {}
+    assert len(styles()) >= 24
+    assert set(styles()) >= {
+        "plain",
+        "narrow",
+        "wide",
+        "easy",
+        "backhand",
+        "brisk",
+        "steep",
+        "round",
+        "flowing",
+    }
+    vectors = []
     for name in styles():
         style = Style.of(name)
         assert style.name == name and 20 <= len(style.ink.text) <= 40
-        assert set(style.ink.text) <= set(Alphabet().characters)
-        hands[name] = measure(style.ink)
-    for name, hand in hands.items():
-        assert min(hand.distance(other) for n, other in hands.items() if n != name) > 1.0, name
+        assert style.posterior.space == packaged_network().style_space
+        vectors.append(np.concatenate([style.posterior.hand, style.posterior.characters.ravel()]))
+    unit = np.array(vectors) - np.mean(vectors, axis=0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    assert (unit @ unit.T - 2 * np.eye(len(unit))).max() < 0.8  # no two are one hand
 
 
 # --- upright -------------------------------------------------------------------------------------------

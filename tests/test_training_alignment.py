@@ -5,7 +5,7 @@ import pytest
 from makers import save_recognition
 
 from strokesynth.cli import prepare_main
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus, take
 from strokesynth.ink import Ink
 from strokesynth.recognition.recognizer import load_recognizer
@@ -32,7 +32,7 @@ def corpus():
     def sample(k, text):
         points = 6 if k == 3 else 20 + 15 * k
         strokes = np.split(np.cumsum(rng.normal(0.1, 0.2, (points, 2)), axis=0), [points // 2])
-        return Sample(Ink.from_strokes(strokes), text, f"w{k}", "trainset", "iam", f"line-{k}")
+        return Sample(Ink.from_strokes(strokes), Label(text, f"w{k}", "trainset", "iam", f"line-{k}"))
 
     return Corpus.from_samples((sample(k, text) for k, text in enumerate(TEXTS)), "generation")
 

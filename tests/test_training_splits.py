@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from strokesynth.datasets import Sample
+from strokesynth.datasets import Label, Sample
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.ink import Ink
 from strokesynth.training.splits import by_source, source_repeats, split_corpus
@@ -16,7 +16,7 @@ SOURCES = ["iam", "iam", "unipen", "iam", "unipen", "iam"]
 @pytest.fixture(scope="module")
 def corpus():
     columns = enumerate(zip(SPLITS, SOURCES, strict=True))
-    return Corpus.from_samples((Sample(INK, "a", "w", *of, str(i)) for i, of in columns), "generation")
+    return Corpus.from_samples((Sample(INK, Label("a", "w", *of, str(i))) for i, of in columns), "generation")
 
 
 def test_what_is_not_held_out_is_trained_on(corpus):

@@ -51,10 +51,7 @@ class StylePosterior:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, the numbers as float16 in base64."""
-        arrays = {
-            part: base64.b64encode(getattr(self, part).astype("<f2").tobytes()).decode("ascii")
-            for part in PARTS
-        }
+        arrays = {part: _encode(getattr(self, part)) for part in PARTS}
         return {"space": self.space, "shape": [*self.hand.shape, *self.characters.shape], **arrays}
 
     @classmethod
@@ -74,7 +71,14 @@ class StylePosterior:
         return cls(space, *arrays)
 
 
+def _encode(values: Floats) -> str | None:
+    """The numbers as float16 in base64; None for zeros only, as the spread of a hand that was made up."""
+    return base64.b64encode(values.astype("<f2").tobytes()).decode("ascii") if values.any() else None
+
+
 def _decode(document: dict[str, Any], part: str, shape: tuple[int, ...]) -> Floats:
+    if part in document and document[part] is None:
+        return np.zeros(shape, np.float32)
     try:
         data = base64.b64decode(document.get(part, ""), validate=True)
     except (TypeError, binascii.Error) as error:
