@@ -1,5 +1,6 @@
 import pytest
 import torch
+from makers import styled_network
 
 from strokesynth.nn.synthesis import PredictionConfig, PredictionNetwork, SynthesisConfig, SynthesisNetwork
 from strokesynth.nn.transfer import warm_start
@@ -55,3 +56,23 @@ def test_other_sizes_are_named():
 def test_no_window_can_be_made_from_nothing():
     with pytest.raises(ValueError, match="cannot start from a prediction network"):
         warm_start(synthesis(0), PredictionNetwork(PredictionConfig(**SIZES)))
+
+
+def test_networks_without_styles_start_from_the_average_hand_of_a_styled_one() -> None:
+    source = styled_network()
+    network = SynthesisNetwork(source.config.pen)
+    warm_start(network, source)
+    average = source.average()
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, average.state_dict()[name]), name
+    prediction = PredictionNetwork(PredictionConfig(16, 4))
+    warm_start(prediction, source)
+    assert torch.equal(prediction.output.bias, average.output.bias)
+    twin = styled_network()
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter.zero_()
+    warm_start(twin, source)
+    assert twin.style_space == source.style_space
+    with pytest.raises(ValueError, match="to start from is"):
+        warm_start(SynthesisNetwork(SynthesisConfig(8, 4, 3, 96)), source)

@@ -140,6 +140,12 @@ class StyledNetwork(nn.Module):
         network.load_state_dict(values)
         return network.to(self.offset_mean.device).eval()
 
+    def average(self) -> SynthesisNetwork:
+        """The ordinary network of the style at the origin, the average of the writers it was trained on."""
+        hand = torch.zeros(self.config.style.hand_size, device=self.offset_mean.device)
+        size = (self.config.pen.alphabet_size, self.config.style.character_size)
+        return self.fold(StyleVectors(hand, torch.zeros(size, device=hand.device)))
+
     @torch.no_grad()
     def start_from(self, network: SynthesisNetwork) -> None:
         """Take over the weights of a network without styles; the styles then make no difference yet."""

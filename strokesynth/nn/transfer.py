@@ -23,6 +23,8 @@ def warm_start(network: Network, source: Network) -> None:
     if isinstance(network, StyledNetwork) and isinstance(source, SynthesisNetwork):
         network.start_from(source)
         return
+    if isinstance(source, StyledNetwork) and not isinstance(network, StyledNetwork):
+        source = source.average()
     values = source.state_dict()
     if isinstance(network, PredictionNetwork) and isinstance(source, SynthesisNetwork):
         values = _without_window(values, source.config)

@@ -82,8 +82,11 @@ class Synthesizer:
                 "writing text needs weights of styled_handwriting or conditional_handwriting; these are of "
                 f"{weights.task}"
             )
-        self.styled = weights.network if isinstance(weights.network, StyledNetwork) else None
-        self.network = _average_hand(weights.network)
+        if isinstance(weights.network, StyledNetwork):
+            self.styled: StyledNetwork | None = weights.network
+            self.network = weights.network.average()
+        else:
+            self.styled, self.network = None, weights.network
         self._folded: OrderedDict[tuple[bytes, bytes], SynthesisNetwork] = OrderedDict()
         self.alphabet = weights.alphabet
         self._free_path = packaged("prediction.safetensors") if unconditional is None else unconditional
@@ -237,15 +240,6 @@ class Synthesizer:
         except ValueError as error:
             raise ValueError(f"style: {error}") from None
         return Ink(style.translate(-style.bounds[0], 0.0).strokes, text)
-
-
-def _average_hand(network: SynthesisNetwork | StyledNetwork) -> SynthesisNetwork:
-    """The network itself, or that of the style at the origin."""
-    if isinstance(network, SynthesisNetwork):
-        return network
-    hand = torch.zeros(network.config.style.hand_size, device=network.offset_mean.device)
-    size = (network.config.pen.alphabet_size, network.config.style.character_size)
-    return network.fold(StyleVectors(hand, torch.zeros(size, device=hand.device)))
 
 
 def load_synthesizer(
