@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from strokesynth.datasets.corpus import Corpus
 from strokesynth.datasets.persons import person, sitting
 from strokesynth.evaluation import texts as test_texts
+from strokesynth.evaluation.legibility import read_lines
 from strokesynth.evaluation.metrics import character_edits, error_rate
 from strokesynth.ink import Ink
 from strokesynth.nn.styled import StyledNetwork
@@ -176,7 +177,7 @@ class _Assessment:
     ) -> Imitated:
         found = identify(self.gallery.centres, embeddings, owners.tolist(), references=_KNOWN_BY)
         within, between = variety(embeddings, [self.gallery.people[k] for k in owners])
-        readings = [str(reading) for reading in self.reader.read_lines(list(inks))]
+        readings = read_lines(self.reader, list(inks))
         rate = error_rate(character_edits(list(texts), readings), owners.tolist())
         return Imitated(
             references,
