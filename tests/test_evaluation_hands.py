@@ -44,7 +44,7 @@ def test_real_lines_are_judged_as_the_judge_does_and_generated_ones_beside_them(
     assert real["people"] == one["people"] == len(gallery.people) and one["lines"] == len(gallery.people)
     assert found["options"]["references"] == (1, 2)
     again = assess_hands(synthesizer, judge(), recognizer(), corpus, OPTIONS)
-    assert again == found
+    assert repr(again) == repr(found)  # a distance within people who have one line is nan
 
 
 def test_what_cannot_be_assessed():
