@@ -129,7 +129,7 @@ def test_bundled_styles():
         vectors.append(np.concatenate([style.posterior.hand, style.posterior.characters.ravel()]))
     unit = np.array(vectors) - np.mean(vectors, axis=0)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    assert (unit @ unit.T - 2 * np.eye(len(unit))).max() < 0.8  # no two are one hand
+    assert (unit @ unit.T - 2 * np.eye(len(unit))).max() < 0.9  # no two are one hand
 
 
 # --- upright -------------------------------------------------------------------------------------------
