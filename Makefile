@@ -26,9 +26,10 @@ docs: $(VENV)/.dev
 # The pictures in README and guides, written by the network as it is now.
 pictures: $(VENV)/.run
 	$(BIN)/python generate.py --page docs/images/letter.txt --paper 158x94 --margins 10 12 8 16 --ruled 8 \
-		--margin-line --style round --seed 1 --color "#1a2a5e" --dpi 120 -o docs/images/letter.png
+		--margin-line --style hasty --seed 1 --color "#1a2a5e" --dpi 120 -o docs/images/letter.png
 	$(BIN)/python generate.py "the soft window" --style plain --seed 2 --attention docs/images/window.png \
 		-o docs/images/window.json && rm docs/images/window.json
+	$(BIN)/python docs/hands.py docs/images/hands.png
 
 format: $(VENV)/.dev
 	$(BIN)/python -m ruff check --fix .
