@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 .PHONY: hello test lint docs pictures format clean
 
 hello: $(VENV)/.run
-	$(BIN)/python generate.py "Hello! I wrote this by hand." --seed 8 -o hello.svg -o hello.png
+	$(BIN)/python generate.py "Hello! I wrote this by hand." --seed 6 -o hello.svg -o hello.png
 
 # One process for each core, up to four.
 test: $(VENV)/.dev

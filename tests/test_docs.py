@@ -206,7 +206,7 @@ def _without_launcher(command):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
 def test_every_block_runs(page, checkout, monkeypatch, capsys):
-    namespace = {"__name__": "__main__"}
+    namespace, ran = {"__name__": "__main__"}, 0
     for language, code, why in blocks(page):
         if why or language in NOT_CODE:
             continue
@@ -214,6 +214,8 @@ def test_every_block_runs(page, checkout, monkeypatch, capsys):
             run_shell(code, monkeypatch)
         else:
             exec(compile(code, page, "exec"), namespace)
+        ran += 1
+    assert ran  # each block raises where it fails
 
 
 def test_blocks_say_what_they_are():

@@ -3,9 +3,9 @@
 The ink comes as points with the characters that they belong to (a reader's alignment). Convolutions along the pen's way
 see a few points around each point; the points of one written character are pooled into an instance; instances of
 the same character are weighed against each other (attention); and two transformer layers over all characters of the
-alphabet let those that were not seen be inferred from those that were. The result is a Gaussian over the style,
-as in a variational autoencoder (Kingma and Welling 2013, arXiv:1312.6114) whose encoder sees other lines than the
-decoder writes.
+alphabet let those that were not seen be inferred from those that were. The result is a Gaussian over the style:
+its mean is trained by how likely other lines of the writer become, its spread by how far the styles of different
+lines of one writer lie apart.
 """
 
 from __future__ import annotations

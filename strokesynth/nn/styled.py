@@ -22,7 +22,7 @@ from strokesynth.nn.synthesis import SynthesisConfig, SynthesisNetwork, Synthesi
 
 _GAIN = 0.5
 """Factor of the style of a character in the rows of the text. A style is told by few lines and changes everything, so
-that its weights have to learn more slowly than those of letters, by about this factor."""
+that its weights learn more slowly than those of letters, by this factor. Other factors were not compared one by one."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ MOST_LINES = 500
 """Lines that one style may be made of; some dozens are as good."""
 
 MISMATCH = 2.0
-"""Nats a character by which its text may surprise the reader of a line; real lines of people stay below 1."""
+"""Most nats a character that its text may cost the reader of a line; cleaning a corpus leaves lines out above 0.8."""
 
 
 def imitate(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,7 +41,7 @@ _SPREAD = 1.0  # weight of what the spread of a posterior learns from, in nats f
 _CONTRAST = 0.05  # weight of the contrast, in nats for each point of a line
 _TEMPERATURE = 0.1
 
-_PRIOR_LINES = 8  # of a writer whose style the prior is fitted to
+_PRIOR_LINES = 8  # lines of each writer that the prior is fitted to
 _SAMPLES = 8  # writers in the picture
 _SAMPLE_TEXT = "The quick brown fox jumps over a lazy dog"
 
@@ -356,8 +355,3 @@ def _disagreement(two: Posterior) -> Tensor:
         for half in (log_variance[0::2], log_variance[1::2]):
             total = total + 0.5 * (difference * (-half).exp() + half).flatten(1).mean(1).sum()
     return total
-
-
-def config_of(network: StyledNetwork) -> dict[str, Any]:
-    """The configuration as plain values."""
-    return asdict(network.config)
